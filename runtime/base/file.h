@@ -1,0 +1,26 @@
+/* file.h - reads a file of a model directory whole, and remembers what it read.
+ *
+ * Read, not mapped: a mapped file that is cut short later kills the process with SIGBUS, and the digest must cover
+ * the very bytes that are used.  Names are opened beneath the directory: a link that leaves it, a FIFO, a folder or
+ * a device is refused by name. */
+#ifndef RUNTIME_BASE_FILE_H
+#define RUNTIME_BASE_FILE_H
+#include <stddef.h>
+#include <stdint.h>
+#include "status.h"
+
+/* A model directory under way: every file read through it enters the digest. */
+typedef struct directory directory;
+typedef struct { char *bytes; size_t size; } file_bytes; /* a NUL follows bytes[size-1] */
+
+status directory_open(directory **out, const char *path, error *err);
+void   directory_close(directory *d); /* NULL is fine */
+const char *directory_path(const directory *d);
+
+/* NOT_FOUND when there is no such file (no line is worth an error then: the caller may have an alternative). */
+status directory_read(directory *d, const char *name, size_t max_bytes, file_bytes *out, error *err);
+void   file_free(file_bytes *f); /* {0} is fine */
+
+/* SHA-256 over the sorted lines "name size sha256\n" of all files read so far, as 64 hex digits: the version's digest. */
+status directory_digest(const directory *d, char out[65], error *err);
+#endif

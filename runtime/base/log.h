@@ -1,0 +1,14 @@
+/* log.h - one line an event on stderr: a JSON object, or plain text when stderr is a terminal.
+ *
+ * Never a request's text.  Never blocks: a line that a full or closed stderr does not take at once is dropped and
+ * counted.  Any thread; a line is one write. */
+#ifndef RUNTIME_BASE_LOG_H
+#define RUNTIME_BASE_LOG_H
+
+typedef enum { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } log_level;
+
+void log_set_level(log_level least); /* default LOG_INFO; before threads start */
+/* event: a short fixed name ("ready", "request"); the rest is the human part. */
+void log_line(log_level level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+long log_dropped(void);
+#endif

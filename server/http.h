@@ -1,0 +1,65 @@
+/* http.h - connections: listen, read strictly, keep deadlines, answer; the only user of libevent.
+ *
+ *   accept -> HEAD -> BODY | CHUNK_* | TRAILER -> BUSY -> WRITING -> HEAD ... -> CLOSING
+ *                                                  |
+ *                 run() on the loop, or on a parse thread when the body is above 16 KiB
+ *                                                  |
+ *              replies at once, or call_wake() later from any thread -> finish() on the loop
+ *
+ * A connection and its call belong to one loop; other threads touch a call only through call_wake(). */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "http_parse.h"
+#include "out.h"
+#include "routes.h"
+#include "runtime/base/status.h"
+
+typedef struct {
+    const char *host;             /* name or address; port 0: any free one */
+    int         port, loops, parse_threads, max_connections;
+    int         head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
+    int64_t     max_body_bytes;   /* the smaller of this and the route's counts */
+    int64_t     max_parsing_bytes;/* bodies held in memory at once, over all connections; above: 503 */
+} http_limits;
+
+typedef struct call {
+    const route *route;
+    http_request head;            /* slices into storage that lives as long as the call */
+    const char  *body;            /* [body_bytes], NUL follows */
+    size_t       body_bytes;
+    int64_t      begun_ns, read_ns; /* first byte of the head seen; last byte of the body seen */
+    char         request_id[72];  /* the client's x-request-id when it is sane, else made */
+    void        *app;             /* as given to http_open() */
+    void        *state;           /* the handler's; free_state(state) runs on the loop when the call ends */
+    void (*free_state)(void *state);
+    void (*finish)(struct call *c);/* on the loop after call_wake(): must call_reply*() */
+    void (*gone)(struct call *c);  /* on the loop while waiting: the client has left; the wake must still come. May be NULL */
+} call;
+
+/* Exactly one of these two, once a call, from run() or finish().  `body` is taken over; `headers` is zero or more whole
+ * lines "name: value\r\n".  The server adds date, content-length, connection, x-request-id. */
+void call_reply(call *c, int status, const char *content_type, out *body, const char *headers);
+/* The error in the route's shape; type NULL: derived from the status; retry_after_s 0: none. */
+void call_refuse(call *c, int status, const char *error_type, int retry_after_s, const char *message);
+/* From any thread, once, after run() chose to wait. */
+void call_wake(call *c);
+
+/* The body of an error, also for those that have no route (TEI shape). */
+void error_body(out *o, error_shape shape, int status, const char *error_type, const char *message);
+
+typedef struct http_server http_server;
+typedef struct { int64_t connections, accepted, refused, requests, slow_closed, gone; } http_counts;
+
+/* Binds and listens (several loops share one socket, so that none of its queue is lost) and starts the threads. */
+status http_open(http_server **out, http_limits limits, void *app, error *err);
+int    http_port(const http_server *s);
+/* Stops accepting after having taken every connection that waits in the listen queue; replies carry Connection: close;
+ * idle connections close.  Does not wait. */
+void   http_drain(http_server *s);
+bool   http_idle(http_server *s);  /* no connection is left */
+void   http_close(http_server *s); /* ends threads; open connections are cut */
+http_counts http_count(http_server *s);
+#endif

@@ -1,0 +1,25 @@
+/* routes.h - everything this server answers, as one table; and who answers a request line. */
+#ifndef SERVER_ROUTES_H
+#define SERVER_ROUTES_H
+#include <stddef.h>
+#include "http_parse.h"
+
+struct call; /* http.h */
+typedef enum { SHAPE_TEI, SHAPE_OPENAI } error_shape; /* how this route says no: wire.md, "Errors" */
+
+typedef struct {
+    const char *method, *path;
+    /* Runs on the call's loop or, for a body above 16 KiB, on a parse thread.  Ends with call_reply*() or, after it has
+     * handed the call to someone who will call_wake() it, with nothing. */
+    void (*run)(struct call *c);
+    size_t      body_limit; /* bytes; 0: a body is consumed and ignored, up to 16 KiB */
+    error_shape shape;
+    const char *what;       /* for --help, README and 404 */
+} route;
+
+extern const route routes[];
+extern const int   routes_count;
+
+/* The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
+const route *route_find(http_slice method, http_slice path, int *status, char allow[64]);
+#endif
