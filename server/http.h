@@ -18,6 +18,8 @@
 #include "runtime/base/status.h"
 
 typedef struct {
+    const route *routes;          /* [n_routes], outlives the server */
+    int         n_routes;
     const char *host;             /* name or address; port 0: any free one */
     int         port, loops, parse_threads, max_connections;
     int         head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */

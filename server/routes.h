@@ -21,5 +21,5 @@ extern const route routes[];
 extern const int   routes_count;
 
 /* The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
-const route *route_find(http_slice method, http_slice path, int *status, char allow[64]);
+const route *route_find(const route *table, int n, http_slice method, http_slice path, int *status, char allow[64]);
 #endif
