@@ -18,6 +18,8 @@ enum {
     INDEX_MAX = 16 << 20,
     SHARDS_MAX = 1000,
 };
+#define FILE_NAME  "model.safetensors"
+#define INDEX_NAME "model.safetensors.index.json"
 static const size_t WEIGHTS_MAX = (size_t)4 << 30; /* of all files together: read into memory, so bounded */
 
 /* Types of less than a byte are packed; the tensor as a whole still ends on a byte. */
@@ -60,7 +62,8 @@ static bool whole(uint64_t *out, const cJSON *v)
 }
 
 /* An array among the members of entry. */
-static status read_array(cJSON **out, const cJSON *entry, const char *key, const char *what, const char *name, error *err)
+static status read_array(cJSON **out, const cJSON *entry, const char *key, const char *what, const char *name,
+                         error *err)
 {
     error why;
     status rc = json_member(out, entry, key, &why);
@@ -132,7 +135,10 @@ static int by_begin(const void *a, const void *b)
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const tensor *)a)->name, ((const tensor *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const tensor *)a)->name, ((const tensor *)b)->name);
+}
 
 /* Sorted by offset, each must begin where the one before ended; no tensor is empty, so equal begins are overlaps. */
 static status check_cover(span *spans, int n, const char *what, size_t data_bytes, error *err)
@@ -148,7 +154,8 @@ static status check_cover(span *spans, int n, const char *what, size_t data_byte
         covered = spans[i].end;
     }
     if (covered != data_bytes)
-        return fail(err, BAD_INPUT, "%.60s: %zu bytes of data, tensors cover %llu", what, data_bytes, (unsigned long long)covered);
+        return fail(err, BAD_INPUT, "%.60s: %zu bytes of data, tensors cover %llu", what, data_bytes,
+                    (unsigned long long)covered);
     return OK;
 }
 
@@ -157,7 +164,7 @@ static status check_names(tensor *t, int n, const char *what, error *err)
 {
     if (n) qsort(t, (size_t)n, sizeof *t, by_name);
     for (int i = 1; i < n; i++)
-        if (!strcmp(t[i - 1].name, t[i].name)) return fail(err, BAD_INPUT, IN_TENSOR ": occurs twice", what, t[i].name);
+        if (!by_name(&t[i - 1], &t[i])) return fail(err, BAD_INPUT, IN_TENSOR ": occurs twice", what, t[i].name);
     return OK;
 }
 
@@ -166,23 +173,25 @@ static status check_metadata(const cJSON *metadata, const char *what, error *err
 {
     if (!metadata) return OK;
     if (!cJSON_IsObject(metadata))
-        return fail(err, BAD_INPUT, "%.60s: \"__metadata__\" is of type %s, wanted an object", what, json_type_name(metadata));
+        return fail(err, BAD_INPUT, "%.60s: \"__metadata__\" is of type %s, wanted an object", what,
+                    json_type_name(metadata));
     for (const cJSON *v = metadata->child; v; v = v->next)
         if (!cJSON_IsString(v))
-            return fail(err, BAD_INPUT, "%.60s: \"__metadata__\": \"%.60s\" is of type %s, wanted a string", what, v->string,
-                        json_type_name(v));
+            return fail(err, BAD_INPUT, "%.60s: \"__metadata__\": \"%.60s\" is of type %s, wanted a string", what,
+                        v->string, json_type_name(v));
     return OK;
 }
 
-static status read_header(cJSON **out, const char *what, const uint8_t *bytes, size_t size, size_t *header_bytes, error *err)
+static status read_header(cJSON **out, const char *what, const uint8_t *bytes, size_t size, size_t *header_bytes,
+                          error *err)
 {
     uint64_t n = 0;
     error why;
     if (size < 8) return fail(err, MALFORMED, "%.60s: %zu bytes, a safetensors file has at least 10", what, size);
     for (int i = 7; i >= 0; i--) n = n << 8 | bytes[i];
     if (n < 2 || n > HEADER_MAX || n > size - 8)
-        return fail(err, MALFORMED, "%.60s: header of %llu bytes in a file of %zu, wanted 2 to %d and within the file", what,
-                    (unsigned long long)n, size, HEADER_MAX);
+        return fail(err, MALFORMED, "%.60s: header of %llu bytes in a file of %zu, wanted 2 to %d and within the file",
+                    what, (unsigned long long)n, size, HEADER_MAX);
     if (bytes[8] != '{') return fail(err, MALFORMED, "%.60s: header begins with byte 0x%02x, wanted '{'", what, bytes[8]);
     status rc = json_parse(out, (const char *)bytes + 8, (size_t)n, (json_limits){HEADER_DEPTH, HEADER_VALUES}, &why);
     if (rc != OK) return fail(err, rc, "%.60s: header: %.180s", what, why.text);
@@ -258,6 +267,12 @@ struct tensor_set {
     int     n;
 };
 
+static const tensor *find(const tensor *sorted, int n, const char *name)
+{
+    const tensor key = {.name = name};
+    return bsearch(&key, sorted, (size_t)n, sizeof *sorted, by_name);
+}
+
 static status read_shard(shard *s, directory *d, const char *name, size_t *left, error *err)
 {
     status rc = directory_read(d, name, *left, &s->file, err);
@@ -274,7 +289,7 @@ static status merge(tensor_set *s, error *err)
     if (!s->all) return fail(err, NO_MEMORY, "no memory for %zu tensors", n);
     for (int i = 0; i < s->n_shards; i++)
         for (int k = 0; k < s->shard[i].n; k++) s->all[s->n++] = s->shard[i].tensors[k];
-    return check_names(s->all, s->n, "model.safetensors.index.json", err);
+    return check_names(s->all, s->n, INDEX_NAME, err);
 }
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -289,7 +304,7 @@ static status list_shards(const char ***out, int *n, const cJSON *map, error *er
     for (const cJSON *v = map->child; v; v = v->next) {
         if (!cJSON_IsString(v) || strchr(v->valuestring, '/')) {
             free(names);
-            return fail(err, BAD_INPUT, "model.safetensors.index.json: \"%.80s\" is not in a file of the same folder", v->string);
+            return fail(err, BAD_INPUT, INDEX_NAME ": \"%.80s\" is not in a file of the same folder", v->string);
         }
         names[k++] = v->valuestring;
     }
@@ -306,16 +321,13 @@ static status check_map(const tensor_set *s, const cJSON *map, const char *const
 {
     int mapped = 0;
     for (const cJSON *v = map->child; v; v = v->next, mapped++) {
-        const tensor *t = tensor_set_find(s, v->string);
-        int i = 0;
-        if (!t) return fail(err, BAD_INPUT, "tensor \"%.80s\" of the index is in no shard", v->string);
-        while (i < s->n_shards && strcmp(names[i], v->valuestring)) i++;
-        const uint8_t *start = (const uint8_t *)s->shard[i].file.bytes;
-        if (t->data < start || t->data > start + s->shard[i].file.size)
-            return fail(err, BAD_INPUT, "tensor \"%.80s\" is not in %.80s, where the index puts it", v->string, v->valuestring);
+        const char *const *name = bsearch(&v->valuestring, names, (size_t)s->n_shards, sizeof *names, by_text);
+        const shard *home = &s->shard[name - names];
+        if (!find(home->tensors, home->n, v->string))
+            return fail(err, BAD_INPUT, "tensor \"%.80s\" is not in %.80s, where the index puts it", v->string, *name);
     }
     if (mapped != s->n)
-        return fail(err, BAD_INPUT, "the shards hold %d tensors, model.safetensors.index.json names %d", s->n, mapped);
+        return fail(err, BAD_INPUT, "the shards hold %d tensors, " INDEX_NAME " names %d", s->n, mapped);
     return OK;
 }
 
@@ -327,18 +339,18 @@ static status open_shards(tensor_set *s, directory *d, const file_bytes *index, 
     error why;
     status rc = json_parse(&root, index->bytes, index->size, (json_limits){HEADER_DEPTH, HEADER_VALUES}, &why);
     if (rc == OK && cJSON_IsObject(root)) rc = json_member(&map, root, "weight_map", &why);
-    if (rc != OK) rc = fail(err, rc, "model.safetensors.index.json: %.180s", why.text);
-    else if (!cJSON_IsObject(map)) rc = fail(err, BAD_INPUT, "model.safetensors.index.json: no object \"weight_map\"");
+    if (rc != OK) rc = fail(err, rc, INDEX_NAME ": %.180s", why.text);
+    else if (!cJSON_IsObject(map)) rc = fail(err, BAD_INPUT, INDEX_NAME ": no object \"weight_map\"");
     if (rc == OK) rc = list_shards(&names, &n, map, err);
     if (rc == OK && n > SHARDS_MAX)
-        rc = fail(err, BAD_INPUT, "model.safetensors.index.json: %d files, at most %d are read", n, SHARDS_MAX);
+        rc = fail(err, BAD_INPUT, INDEX_NAME ": %d files, at most %d are read", n, SHARDS_MAX);
     if (rc != OK) goto done;
     s->shard = calloc((size_t)n + 1, sizeof *s->shard);
     if (!s->shard) rc = fail(err, NO_MEMORY, "no memory for %d shards", n);
     for (int i = 0; i < n && rc == OK; i++) {
         s->n_shards++;
         rc = read_shard(&s->shard[i], d, names[i], &left, err);
-        if (rc == NOT_FOUND) rc = fail(err, NOT_FOUND, "%.80s: no such file, named by model.safetensors.index.json", names[i]);
+        if (rc == NOT_FOUND) rc = fail(err, NOT_FOUND, "%.80s: no such file, named by " INDEX_NAME, names[i]);
     }
     if (rc == OK) rc = merge(s, err);
     if (rc == OK) rc = check_map(s, map, names, err);
@@ -354,10 +366,10 @@ static status refuse_without_weights(directory *d, error *err)
     file_bytes pickle;
     error ignored;
     if (directory_read(d, "pytorch_model.bin", 0, &pickle, &ignored) == NOT_FOUND)
-        return fail(err, NOT_FOUND, "%.120s: neither model.safetensors nor model.safetensors.index.json", directory_path(d));
+        return fail(err, NOT_FOUND, "%.120s: neither " FILE_NAME " nor " INDEX_NAME, directory_path(d));
     file_free(&pickle);
-    return fail(err, BAD_INPUT, "%.60s: only pytorch_model.bin, a pickle, which is a program and is not run; convert it with "
-                "save_pretrained(folder, safe_serialization=True) of transformers", directory_path(d));
+    return fail(err, BAD_INPUT, "%.60s: only pytorch_model.bin, a pickle, which is a program and is not run; "
+                "convert it with save_pretrained(folder, safe_serialization=True) of transformers", directory_path(d));
 }
 
 status tensor_set_open(tensor_set **out, directory *d, error *err)
@@ -372,14 +384,14 @@ status tensor_set_open(tensor_set **out, directory *d, error *err)
         return fail(err, NO_MEMORY, "no memory for a set of tensors");
     }
     s->n_shards = 1;
-    status rc = read_shard(s->shard, d, "model.safetensors", &left, err);
+    status rc = read_shard(s->shard, d, FILE_NAME, &left, err);
     if (rc == OK) {
         rc = merge(s, err);
     } else if (rc == NOT_FOUND) {
         free(s->shard);
         s->shard = NULL;
         s->n_shards = 0;
-        rc = directory_read(d, "model.safetensors.index.json", INDEX_MAX, &index, err);
+        rc = directory_read(d, INDEX_NAME, INDEX_MAX, &index, err);
         if (rc == OK) rc = open_shards(s, d, &index, left, err);
         else if (rc == NOT_FOUND) rc = refuse_without_weights(d, err);
     }
@@ -403,12 +415,7 @@ void tensor_set_close(tensor_set *s)
 
 int tensor_set_count(const tensor_set *s) { return s->n; }
 const tensor *tensor_set_at(const tensor_set *s, int i) { return &s->all[i]; }
-
-const tensor *tensor_set_find(const tensor_set *s, const char *name)
-{
-    const tensor key = {.name = name};
-    return bsearch(&key, s->all, (size_t)s->n, sizeof *s->all, by_name);
-}
+const tensor *tensor_set_find(const tensor_set *s, const char *name) { return find(s->all, s->n, name); }
 
 static float from_bits(uint32_t bits)
 {
