@@ -86,8 +86,8 @@ static status read_shape(tensor *t, const cJSON *entry, const char *what, error 
         if (t->rank == TENSOR_RANK_MAX)
             return fail(err, BAD_INPUT, IN_TENSOR ": rank above %d", what, t->name, TENSOR_RANK_MAX);
         if (!whole(&extent, v) || extent == 0)
-            return fail(err, BAD_INPUT, IN_TENSOR ": extent %d of the shape is %.17g, wanted a whole number of 1 or more",
-                        what, t->name, t->rank, cJSON_IsNumber(v) ? v->valuedouble : -1.0);
+            return fail(err, BAD_INPUT, IN_TENSOR ": extent %d of its shape is %.17g, wanted an integer of 1 or more", what,
+                        t->name, t->rank, cJSON_IsNumber(v) ? v->valuedouble : -1.0);
         if (__builtin_mul_overflow(t->elements, extent, &t->elements))
             return fail(err, BAD_INPUT, IN_TENSOR ": the product of its shape overflows", what, t->name);
         t->shape[t->rank++] = (int64_t)extent;
@@ -114,7 +114,8 @@ static status read_entry(tensor *t, span *at, const cJSON *entry, const char *wh
     int    type;
     size_t bits;
     if (!cJSON_IsObject(entry))
-        return fail(err, BAD_INPUT, IN_TENSOR ": is of type %s, wanted an object", what, t->name, json_type_name(entry));
+        return fail(err, BAD_INPUT, IN_TENSOR ": is of type %s, wanted an object", what, t->name,
+                    json_type_name(entry));
     status rc = read_type(&type, entry, what, t->name, err);
     if (rc == OK) rc = read_shape(t, entry, what, err);
     if (rc == OK) rc = read_offsets(at, entry, what, data_bytes, err);
@@ -124,8 +125,8 @@ static status read_entry(tensor *t, span *at, const cJSON *entry, const char *wh
         return fail(err, BAD_INPUT, IN_TENSOR ": %zu elements of %u bits are no number of bytes", what, t->name,
                     t->elements, dtypes[type].bits);
     if (at->end - at->begin != bits / 8)
-        return fail(err, BAD_INPUT, IN_TENSOR ": data_offsets hold %llu bytes, its shape in %s needs %zu", what, t->name,
-                    (unsigned long long)(at->end - at->begin), dtypes[type].name, bits / 8);
+        return fail(err, BAD_INPUT, IN_TENSOR ": data_offsets hold %llu bytes, its shape in %s needs %zu", what,
+                    t->name, (unsigned long long)(at->end - at->begin), dtypes[type].name, bits / 8);
     return OK;
 }
 
@@ -192,7 +193,7 @@ static status read_header(cJSON **out, const char *what, const uint8_t *bytes, s
     if (n < 2 || n > HEADER_MAX || n > size - 8)
         return fail(err, MALFORMED, "%.60s: header of %llu bytes in a file of %zu, wanted 2 to %d and within the file",
                     what, (unsigned long long)n, size, HEADER_MAX);
-    if (bytes[8] != '{') return fail(err, MALFORMED, "%.60s: header begins with byte 0x%02x, wanted '{'", what, bytes[8]);
+    if (bytes[8] != '{') return fail(err, MALFORMED, "%.60s: header begins with 0x%02x, wanted '{'", what, bytes[8]);
     status rc = json_parse(out, (const char *)bytes + 8, (size_t)n, (json_limits){HEADER_DEPTH, HEADER_VALUES}, &why);
     if (rc != OK) return fail(err, rc, "%.60s: header: %.180s", what, why.text);
     *header_bytes = (size_t)n;
