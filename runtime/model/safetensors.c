@@ -86,8 +86,8 @@ static status read_shape(tensor *t, const cJSON *entry, const char *what, error 
         if (t->rank == TENSOR_RANK_MAX)
             return fail(err, BAD_INPUT, IN_TENSOR ": rank above %d", what, t->name, TENSOR_RANK_MAX);
         if (!whole(&extent, v) || extent == 0)
-            return fail(err, BAD_INPUT, IN_TENSOR ": extent %d of its shape is %.17g, wanted an integer of 1 or more", what,
-                        t->name, t->rank, cJSON_IsNumber(v) ? v->valuedouble : -1.0);
+            return fail(err, BAD_INPUT, IN_TENSOR ": extent %d of its shape is %.17g, wanted an integer of 1 or more",
+                        what, t->name, t->rank, cJSON_IsNumber(v) ? v->valuedouble : -1.0);
         if (__builtin_mul_overflow(t->elements, extent, &t->elements))
             return fail(err, BAD_INPUT, IN_TENSOR ": the product of its shape overflows", what, t->name);
         t->shape[t->rank++] = (int64_t)extent;
