@@ -111,7 +111,10 @@ static bool ignored(const char *name, bool prefixed, model_task task)
     return task == TASK_EMBED && (!strcmp(name, "pooler.dense.weight") || !strcmp(name, "pooler.dense.bias"));
 }
 
-static const tensor **field(void *record, const weight_row *row) { return (const tensor **)((char *)record + row->field); }
+static const tensor **field(void *record, const weight_row *row)
+{
+    return (const tensor **)((char *)record + row->field);
+}
 
 /* Where the tensor belongs: *slot and its row.  *slot NULL: ignored. */
 static status resolve(const tensor ***slot, const weight_row **row, model *m, const tensor *t, error *err)
@@ -124,8 +127,8 @@ static status resolve(const tensor ***slot, const weight_row **row, model *m, co
     if (ignored(name, bare != NULL, task)) return OK;
     if ((rest = after(name, "encoder.layer.")) && (rest = layer_number(&layer, rest))) {
         if (layer >= m->description.shape.layers)
-            return fail(err, BAD_INPUT, "tensor \"%.100s\": layer %d, config.json has \"num_hidden_layers\" %d", t->name,
-                        layer, m->description.shape.layers);
+            return fail(err, BAD_INPUT, "tensor \"%.100s\": layer %d, config.json has \"num_hidden_layers\" %d",
+                        t->name, layer, m->description.shape.layers);
         *row = row_of(layer_table, ROWS(layer_table), rest);
         if (*row) *slot = field(&m->layer[layer], *row);
     } else if ((*row = row_of(embedding_table, ROWS(embedding_table), name))) {
@@ -194,7 +197,8 @@ static status check_values(const tensor *t, error *err)
 static status check_all_bound(void *record, const weight_row *table, int rows, const char *prefix, error *err)
 {
     for (int i = 0; i < rows; i++)
-        if (!*field(record, &table[i])) return fail(err, BAD_INPUT, "tensor \"%s%s\" is missing", prefix, table[i].name);
+        if (!*field(record, &table[i]))
+            return fail(err, BAD_INPUT, "tensor \"%s%s\" is missing", prefix, table[i].name);
     return OK;
 }
 
