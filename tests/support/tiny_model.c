@@ -240,7 +240,8 @@ static void write_vocabulary(const char *folder, int words)
     for (; line < 6; line++) fprintf(f, "%s\n", first[line]);
     for (int i = 0; i < 26; i++, line++) fprintf(f, "%c\n", 'a' + i);
     for (int i = 0; i < 26; i++, line++) fprintf(f, "##%c\n", 'a' + i);
-    for (int i = 0; line < words; i++, line++) fprintf(f, "word%c%c%c\n", 'a' + i / 676 % 26, 'a' + i / 26 % 26, 'a' + i % 26);
+    for (int i = 0; line < words; i++, line++)
+        fprintf(f, "word%c%c%c\n", 'a' + i / 676 % 26, 'a' + i / 26 % 26, 'a' + i % 26);
     need(fclose(f) == 0, "open_memstream");
     tiny_file_write(folder, "vocab.txt", text, n);
     tiny_file_text(folder, "tokenizer_config.json", "{\"do_lower_case\": true, \"model_max_length\": 512}\n");
@@ -252,7 +253,8 @@ static void write_config(const char *folder, const tiny_model *m)
     char text[2048], labels[512] = "";
     int  n = 0;
     for (int i = 0; i < m->labels && i < 16; i++)
-        n += snprintf(labels + n, sizeof labels - (size_t)n, "%s\"%d\": \"label %d\"", i ? ", " : ",\n  \"id2label\": {", i, i);
+        n += snprintf(labels + n, sizeof labels - (size_t)n, "%s\"%d\": \"label %d\"",
+                      i ? ", " : ",\n  \"id2label\": {", i, i);
     snprintf(text, sizeof text,
              "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"bert\",\n  \"hidden_size\": %d,\n"
              "  \"num_hidden_layers\": %d,\n  \"num_attention_heads\": %d,\n  \"intermediate_size\": %d,\n"
@@ -268,7 +270,8 @@ static void write_modules(const char *folder, const tiny_model *m)
     char text[1024];
     snprintf(text, sizeof text,
              "[{\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"},\n"
-             " {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"}%s]\n",
+             " {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": "
+             "\"sentence_transformers.models.Pooling\"}%s]\n",
              m->normalize ? ",\n {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", "
                             "\"type\": \"sentence_transformers.models.Normalize\"}"
                           : "");
@@ -276,7 +279,8 @@ static void write_modules(const char *folder, const tiny_model *m)
     snprintf(text, sizeof text, "{\"word_embedding_dimension\": %d, \"pooling_mode_mean_tokens\": false,\n"
              " \"pooling_mode_%s\": true}\n", m->hidden, m->pooling);
     if (!strcmp(m->pooling, "mean_tokens"))
-        snprintf(text, sizeof text, "{\"word_embedding_dimension\": %d, \"pooling_mode_mean_tokens\": true}\n", m->hidden);
+        snprintf(text, sizeof text, "{\"word_embedding_dimension\": %d, \"pooling_mode_mean_tokens\": true}\n",
+                 m->hidden);
     tiny_file_text(folder, "1_Pooling/config.json", text);
 }
 

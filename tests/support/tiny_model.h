@@ -38,7 +38,7 @@ void  tiny_file_write(const char *folder, const char *name, const void *bytes, s
 void  tiny_file_text(const char *folder, const char *name, const char *text);
 char *tiny_file_read(const char *folder, const char *name, size_t *n); /* the caller's to free; a NUL follows */
 void  tiny_file_remove(const char *folder, const char *name);
-void  tiny_file_patch(const char *folder, const char *name, const char *from, const char *to); /* first place; must be */
+void tiny_file_patch(const char *folder, const char *name, const char *from, const char *to); /* first place; must be */
 
 /* A file of these tensors, in this order, with its length; the caller's to free. */
 uint8_t *tiny_safetensors(const tiny_tensor *t, int n, size_t *size);
