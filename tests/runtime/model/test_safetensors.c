@@ -13,7 +13,7 @@
 /* Parses and forgets; the reason is in err. */
 static status parse(const uint8_t *bytes, size_t size, error *err)
 {
-    tensor *t = (tensor *)&t;
+    tensor *t = (tensor *)&t; /* so that a failure that forgets it is seen */
     int n = -1;
     uint8_t *exact = malloc(size ? size : 1);
     memcpy(exact, bytes, size);
