@@ -1,12 +1,20 @@
 /* test_file.c - a directory under way: what may be opened, what is read, what the digest says. */
 #include <CUnit/CUnit.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <openssl/sha.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "runtime/base/file.h"
 #include "tests/support/tiny_model.h"
@@ -84,6 +92,63 @@ static void what_is_no_file(void)
     refused(folder, "..", BAD_INPUT, "leaves the directory");
     refused(folder, "/etc/passwd", BAD_INPUT, "must not begin with '/'");
     refused(folder, "", BAD_INPUT, "file name of 0 bytes");
+    free(folder);
+    tiny_folder_remove(outside);
+}
+
+/* From here on this process has no openat2, as in an older container runtime. */
+static bool forbid_openat2(int answer)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof rules / sizeof *rules, .filter = rules};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* In a child of its own, because a filter cannot be taken back; 0 when all is as it should be. */
+static int answers_without_openat2(const char *folder, int answer)
+{
+    static const char *const refused_names[] = {"out",  "up/secret", "within", "loop",
+                                                "fifo", "dir",       "none",   "linked/file"};
+    pid_t child = fork();
+    if (child == 0) {
+        directory *d;
+        error err;
+        file_bytes f;
+        int wrong = !forbid_openat2(answer) || directory_open(&d, folder, &err) != OK;
+        if (wrong) _exit(99);
+        for (size_t i = 0; i < sizeof refused_names / sizeof *refused_names; i++)
+            wrong += directory_read(d, refused_names[i], ROOM, &f, &err) == OK;
+        wrong += directory_read(d, "dir/file", ROOM, &f, &err) != OK;
+        _exit(wrong);
+    }
+    int how = -1;
+    waitpid(child, &how, 0);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+}
+
+static void without_openat2(void)
+{
+    static const struct { const char *name, *target; } links[] = {
+        {"out", "../secret"}, {"up", ".."}, {"within", "dir/file"}, {"loop", "loop"}, {"linked", "dir"},
+    };
+    char *outside = tiny_folder_make(), *folder = tiny_path(outside, "model"), *path;
+    tiny_file_text(outside, "secret", "secret");
+    tiny_file_text(outside, "model/dir/file", "inside");
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        path = tiny_path(folder, links[i].name);
+        CU_ASSERT_EQUAL(symlink(links[i].target, path), 0);
+        free(path);
+    }
+    path = tiny_path(folder, "fifo");
+    CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
+    free(path);
+    CU_ASSERT_EQUAL(answers_without_openat2(folder, ENOSYS), 0);
+    CU_ASSERT_EQUAL(answers_without_openat2(folder, EPERM), 0);
     free(folder);
     tiny_folder_remove(outside);
 }
@@ -225,6 +290,7 @@ void file_suite(CU_pSuite s)
 {
     CU_add_test(s, "M60 bytes once read survive the file being cut", a_file_shortened_later);
     CU_add_test(s, "M63 links out, FIFOs, sockets, folders and names that leave are refused by name", what_is_no_file);
+    CU_add_test(s, "M63 without openat2 every link is refused, plain files are read", without_openat2);
     CU_add_test(s, "M63 an unreadable file is refused with the reason", unreadable_files);
     CU_add_test(s, "names longer than the limit are refused", names_that_are_too_long);
     CU_add_test(s, "a file is read whole, up to the limit, and a NUL follows", files_are_read_whole);
