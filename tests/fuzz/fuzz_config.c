@@ -72,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(m.max_tokens >= 4 && m.max_tokens <= m.shape.positions && m.layer_norm_eps > 0);
         check((m.task == TASK_EMBED) == (m.n_labels == 0) && (m.task == TASK_EMBED) == (m.pooling != 0));
         check(m.task != TASK_EMBED || m.dimensions >= m.shape.hidden);
-        check(m.default_prompt >= -1 && m.default_prompt < m.n_prompts && *pooling_name(m.pooling) == 0 == !m.pooling);
+        check(m.default_prompt >= -1 && m.default_prompt < m.n_prompts);
+        check(!*pooling_name(m.pooling) == !m.pooling);
         for (int i = 0; i < m.n_labels; i++) check(m.labels[i] != NULL);
     } else {
         check(*err.text && !m.labels && !m.prompts);

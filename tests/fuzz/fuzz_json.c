@@ -50,9 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = cJSON_PrintUnformatted(tree);
     check(text != NULL);
     check(json_parse(&again, text, strlen(text), limits, &err) == OK);
-    check(cJSON_Compare(tree, again, true));
+    char *text_again = cJSON_PrintUnformatted(again); /* not cJSON_Compare(): it knows no name that occurs twice */
+    check(text_again && !strcmp(text, text_again));
     cJSON_Delete(again);
     cJSON_Delete(tree);
     cJSON_free(text);
+    cJSON_free(text_again);
     return 0;
 }
