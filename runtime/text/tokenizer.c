@@ -73,7 +73,7 @@ static int spans_of(const tokenizer *t, text_view text, token_span *out)
     for (added_match m; added_find(&t->added, text.p, text.n, from, &m); from = m.stop) {
         if ((more = wordpiece_spans(&t->words, text.p + from, m.start - from, (int32_t)from, out + n)) < 0) return -1;
         n += more;
-        out[n++] = (token_span){.id = m.token->id, .start = (int32_t)m.start, .stop = (int32_t)m.stop, .special = m.token->special};
+        out[n++] = (token_span){.id = m.token->id, .start = (int32_t)m.start, .stop = (int32_t)m.stop};
     }
     if ((more = wordpiece_spans(&t->words, text.p + from, text.n - from, (int32_t)from, out + n)) < 0) return -1;
     return n + more;
