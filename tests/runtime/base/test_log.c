@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,8 +135,12 @@ static void lower_levels_are_silent(void)
     cJSON_Delete(tree);
 }
 
+static volatile sig_atomic_t pipes_broken;
+static void count_pipe(int signal) { pipes_broken += signal == SIGPIPE; }
+
 static void nobody_reads(void)
 {
+    void (*before_us)(int) = signal(SIGPIPE, count_pipe);
     char page[PIPE_BUF] = {0};
     capture c = capture_pipe();
     const long before = log_dropped();
@@ -155,6 +160,8 @@ static void nobody_reads(void)
     log_line(LOG_INFO, "x", "no stderr at all");
     CU_ASSERT_EQUAL(log_dropped() - before, 12);
     restore_stderr(c.saved);
+    signal(SIGPIPE, before_us);
+    CU_ASSERT_EQUAL(pipes_broken, 0); /* looked before it wrote: a program that keeps the default signal lives on */
 }
 
 static void a_terminal_gets_plain_text(void)

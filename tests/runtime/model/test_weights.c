@@ -216,6 +216,13 @@ static void transpose(list *l)
     t->shape[0] = 32;
     t->shape[1] = 64;
 }
+static void widen(list *l)
+{
+    tiny_tensor *t = list_find(l, "encoder.layer.0.intermediate.dense.weight");
+    t->shape[1] = 33;
+    t->data = NULL;
+    t->bytes = 4 * 64 * 33;
+}
 static void flatten(list *l)
 {
     tiny_tensor *t = list_find(l, "encoder.layer.0.attention.self.query.weight");
@@ -234,6 +241,7 @@ static void make_integers(list *l) { list_find(l, "encoder.layer.0.attention.sel
 static void shapes_and_types(void)
 {
     refused(plain, transpose, "dense.weight\" has shape [32,64], config.json wants [64,32]");
+    refused(plain, widen, "dense.weight\" has shape [64,33], config.json wants [64,32]");
     refused(plain, flatten, "has shape [1024], config.json wants [32,32]");
     refused(plain, stretch, "has shape [1,1,1,1,1,1,1,32], config.json wants [32]");
     refused(plain, make_integers, "must be F32, F16 or BF16");
