@@ -31,6 +31,8 @@ static bool is_blank(char ch) { return ch == ' ' || ch == '\t'; }
 
 static bool is_control(char ch) { return ((unsigned char)ch < 0x20 && ch != '\t') || ch == 0x7f; }
 
+static bool is_target(char ch) { return ch > 0x20 && ch < 0x7f && ch != '#'; }
+
 static bool is_exactly(http_slice s, const char *text) { return s.n == strlen(text) && !memcmp(s.p, text, s.n); }
 
 bool http_is(http_slice s, const char *text) { return s.n == strlen(text) && !strncasecmp(s.p, text, s.n); }
@@ -130,7 +132,7 @@ static int parse_request_line(const char *p, size_t n, http_request *r, const ch
     r->method = (http_slice){p, method};
     p += method + 1, n -= method + 1;
 
-    while (target < n && (unsigned char)p[target] > 0x20 && (unsigned char)p[target] < 0x7f && p[target] != '#') target++;
+    while (target < n && is_target(p[target])) target++;
     if (target > HTTP_TARGET_MAX) return refuse(why, 414, "the target is longer than 8 KiB");
     if (target == 0 || target == n || p[target] != ' ')
         return refuse(why, 400, "the target is empty, or holds a byte that must be percent-encoded");

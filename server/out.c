@@ -233,7 +233,9 @@ void out_base64(out *o, const void *data, size_t n)
     *p++ = '"';
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
-        uint32_t v = (uint32_t)from[i] << 16 | (left > 1 ? (uint32_t)from[i + 1] << 8 : 0) | (left > 2 ? from[i + 2] : 0u);
+        uint32_t v = (uint32_t)from[i] << 16;
+        if (left > 1) v |= (uint32_t)from[i + 1] << 8;
+        if (left > 2) v |= from[i + 2];
         *p++ = letters[v >> 18];
         *p++ = letters[v >> 12 & 63];
         *p++ = left > 1 ? letters[v >> 6 & 63] : '=';

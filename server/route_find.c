@@ -1,4 +1,5 @@
-/* route_find.c - a path is compared raw, byte for byte: what is spelled otherwise (%2e, //, /..) is another path, 404. */
+/* route_find.c - a path is compared raw, byte for byte: what is spelled otherwise (%2e, //, /..) is another path,
+ * hence 404; nothing is decoded or resolved. */
 #include "routes.h"
 #include <stdio.h>
 #include <string.h>
