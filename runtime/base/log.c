@@ -17,7 +17,12 @@
 #include <unistd.h>
 #include "utf8.h"
 
-enum { LINE_MAX_BYTES = PIPE_BUF, MESSAGE_MAX = 2048, EVENT_MAX = 64, TAIL = 8 /* the cut mark and what closes the line */ };
+enum {
+    LINE_MAX_BYTES = PIPE_BUF,
+    MESSAGE_MAX = 2048,
+    EVENT_MAX = 64,
+    TAIL = 8 /* the cut mark and what closes the line */
+};
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static log_level least_level = LOG_INFO;
 static atomic_long dropped; /* a statistic: no order with anything else is needed */
@@ -35,6 +40,11 @@ static void put(line *l, const char *s) /* fixed text, always fits */
     l->n += n;
 }
 
+static bool is_control(const unsigned char *p) /* C0, DEL, or C1 in two bytes: U+009B begins a sequence as ESC [ does */
+{
+    return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
 /* Control characters and bytes that are no UTF-8 are escaped for terminals too: a foreign string in a message must
  * not forge a line or move the cursor. */
 static void put_escaped(line *l, const char *text, size_t max_bytes, bool json)
@@ -49,8 +59,8 @@ static void put_escaped(line *l, const char *text, size_t max_bytes, bool json)
             step = 1;
             from = json ? "\\ufffd" : "\xef\xbf\xbd";
             n = strlen(from);
-        } else if (*p < 0x20 || *p == 0x7f) {
-            n = (size_t)snprintf(escape, sizeof escape, "\\u%04x", *p);
+        } else if (is_control(p)) {
+            n = (size_t)snprintf(escape, sizeof escape, "\\u%04x", p[step - 1]);
             from = escape;
         } else if (json && (*p == '"' || *p == '\\')) {
             n = (size_t)snprintf(escape, sizeof escape, "\\%c", *p);

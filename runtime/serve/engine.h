@@ -22,7 +22,7 @@ typedef struct engine {
     int64_t             load_ns, warm_ns;
 } engine;
 
-/* Loads, then runs one warm-up batch of the full budget. */
+/* Loads, then runs one warm-up sequence of the model's max_tokens. */
 status engine_open(engine **out, const char *dir, engine_options options, error *err);
 void   engine_close(engine *e); /* NULL is fine */
 #endif

@@ -7,5 +7,5 @@
 typedef struct executor executor;
 /* Starts the thread; the engine must outlive it.  Rows that are not finite end their request with NOT_FINITE. */
 status executor_start(executor **out, engine *e, batcher *b, error *err);
-void   executor_join(executor *x); /* after batcher_close(); returns once all is answered */
+void   executor_join(executor *x); /* NULL is fine; after batcher_close(); returns once all is answered */
 #endif

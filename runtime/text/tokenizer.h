@@ -2,7 +2,7 @@
  *
  * raw text -> split on added tokens -> clean, isolate CJK, NFD, drop marks, lowercase -> words -> WordPiece
  * -> truncate (longest_first) -> template [CLS] A [SEP] ( B [SEP] ).
- * A tokenizer is read-only after open: any thread, no lock; encoding allocates nothing.
+ * A tokenizer is read-only after open: any thread, no lock; tokenizer_encode() allocates nothing.
  * Text must be valid UTF-8 (see base/utf8.h); it is a length, so U+0000 is an ordinary (dropped) character. */
 #ifndef RUNTIME_TEXT_TOKENIZER_H
 #define RUNTIME_TEXT_TOKENIZER_H
@@ -32,8 +32,9 @@ int tokenizer_encode(const tokenizer *t, text_view a, const text_view *b, int ma
                      int32_t *ids, int8_t *types, int *full);
 
 /* For /tokenize: the same ids with their source.  start, stop are UTF-8 bytes of `a` (of `b` for type 1); both -1 for
- * tokens of the template.  `special`: a token of the template or an added token marked special.
- * out [tokenizer_bound(...)].  add_template false leaves [CLS] and [SEP] out. */
+ * tokens of the template, and only they are `special`: one that a user typed is a token like any other.
+ * out [tokenizer_bound(...)].  add_template false leaves [CLS] and [SEP] out.  -1: no memory (a long run of combining
+ * marks is sorted with its ranges). */
 typedef struct { int32_t id, start, stop; int8_t type, special; } token_span;
 int tokenizer_spans(const tokenizer *t, text_view a, const text_view *b, int max_tokens, cut_side side,
                     bool add_template, token_span *out);
