@@ -1,0 +1,102 @@
+/* gemm_loops.h - the product's tile, compiled once for each instruction set (see lanes.h).
+ *
+ *              TILE_PANELS panels of b (one register or more each)
+ *              |  b[k]  |
+ *     a[r][k]  |  sums  |   TILE_ROWS rows: every sum stays in a register for the whole of K
+ *
+ * K is not cut: a tile reads its panels from L2 (4.6 bytes a cycle with AVX-512, of 32), stores once, and the order
+ * of every sum is plain.  Rows are dealt evenly: 16 rows are 8 + 8, not 14 + 2, whose second tile would wait for b. */
+#include <math.h>
+#include "gemm.h"
+#include "lanes.h"
+
+enum { VECTORS = GEMM_PANEL / LANES }; /* registers a panel */
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+static void activate_tile(const gemm *g, int row, int rows, int column, int columns)
+{
+    for (int r = 0; r < rows; r++) {
+        float *c = g->c + (size_t)(row + r) * g->c_stride + (size_t)column;
+        for (int n = 0; n < columns; n += LANES) {
+            lanes x = lanes_load_n(c + n, columns - n);
+            if (g->activation == GEMM_GELU) x = lanes_gelu(x);
+            else if (g->activation == GEMM_GELU_TANH) x = lanes_gelu_tanh(x);
+            else x = lanes_max(lanes_set(0), x);
+            lanes_store_n(c + n, x, columns - n);
+        }
+    }
+}
+
+/* rows and panels are constants wherever this is inlined, so that the sums live in registers. */
+ALWAYS_INLINE void tile(const gemm *g, int row, const int rows, int panel, const int panels)
+{
+    const size_t panel_floats = (size_t)GEMM_PANEL * (size_t)g->K;
+    const float *a = g->a + (size_t)row * g->a_stride, *b = g->b + (size_t)panel * panel_floats;
+    const size_t a_stride = g->a_stride;
+    const int    vectors = panels * VECTORS, columns = g->N - panel * GEMM_PANEL;
+    lanes        sums[TILE_ROWS][TILE_PANELS * VECTORS];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sums[r][v] = lanes_set(0);
+
+    for (int k = 0; k < g->K; k++) {
+        lanes column[TILE_PANELS * VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            column[v] = lanes_load(b + (size_t)(v / VECTORS) * panel_floats + (v % VECTORS) * LANES);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            lanes x = lanes_set(a[(size_t)r * a_stride]);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) sums[r][v] = lanes_fma(x, column[v], sums[r][v]);
+        }
+        a++;
+        b += GEMM_PANEL;
+    }
+
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        const int first = panel * GEMM_PANEL + v * LANES, left = columns - v * LANES;
+        if (left <= 0) break;
+        lanes bias = g->bias ? lanes_load_n(g->bias + first, left) : lanes_set(0);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            lanes x = lanes_add(sums[r][v], bias);
+            if (g->residual)
+                x = lanes_add(x, lanes_load_n(g->residual + (size_t)(row + r) * g->residual_stride + first, left));
+            lanes_store_n(g->c + (size_t)(row + r) * g->c_stride + first, x, left);
+        }
+    }
+    if (g->activation != GEMM_LINEAR) /* a second look while the tile is in L1: one copy of the function, not 28 */
+        activate_tile(g, row, rows, panel * GEMM_PANEL, columns < panels * GEMM_PANEL ? columns : panels * GEMM_PANEL);
+}
+
+#define ROWS(n) case n: tile(g, row, n, panel, panels); break;
+
+ALWAYS_INLINE void tile_of(const gemm *g, int row, int rows, int panel, const int panels)
+{
+    switch (rows) {
+        ROWS(1) ROWS(2) ROWS(3)
+#if TILE_ROWS >= 6
+        ROWS(4) ROWS(5) ROWS(6)
+#endif
+#if TILE_ROWS >= 14
+        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+#endif
+    }
+}
+
+void LANES_SET(gemm)(const gemm *g, int row0, int row1, int panel0, int panel1)
+{
+    const int tiles = (row1 - row0 + TILE_ROWS - 1) / TILE_ROWS;
+    for (int panel = panel0; panel < panel1; panel += TILE_PANELS) {
+        for (int t = 0; t < tiles; t++) {
+            int row = row0 + (row1 - row0) * t / tiles, rows = row0 + (row1 - row0) * (t + 1) / tiles - row;
+            if (panel1 - panel >= TILE_PANELS) tile_of(g, row, rows, panel, TILE_PANELS);
+            else tile_of(g, row, rows, panel, 1);
+        }
+    }
+}

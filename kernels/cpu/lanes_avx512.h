@@ -1,0 +1,47 @@
+/* lanes_avx512.h - sixteen floats side by side, AVX-512; see lanes.h. */
+#ifndef KERNELS_CPU_LANES_AVX512_H
+#define KERNELS_CPU_LANES_AVX512_H
+#include <immintrin.h>
+
+#define LANES_SET(operation) operation##_avx512
+enum { LANES = 16, TILE_PANELS = 2 };
+#define TILE_ROWS 14 /* 28 of 32 registers hold sums */
+
+typedef __m512 lanes;
+
+static inline __mmask16 lanes_first(int n) { return (__mmask16)(n >= LANES ? 0xffff : (1 << n) - 1); }
+
+static inline lanes lanes_set(float x) { return _mm512_set1_ps(x); }
+static inline lanes lanes_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline lanes lanes_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps(lanes_first(n), p); }
+static inline void  lanes_store(float *p, lanes x) { _mm512_storeu_ps(p, x); }
+static inline void  lanes_store_n(float *p, lanes x, int n) { _mm512_mask_storeu_ps(p, lanes_first(n), x); }
+static inline lanes lanes_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
+static inline lanes lanes_sub(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
+static inline lanes lanes_mul(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
+static inline lanes lanes_div(lanes a, lanes b) { return _mm512_div_ps(a, b); }
+static inline lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
+static inline lanes lanes_min(lanes limit, lanes x) { return _mm512_min_ps(limit, x); }
+static inline lanes lanes_max(lanes limit, lanes x) { return _mm512_max_ps(limit, x); }
+
+static inline lanes lanes_round(lanes x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static inline lanes lanes_zero_below(lanes y, lanes x, lanes limit)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), y);
+}
+
+static inline lanes lanes_scale(lanes x, lanes power) { return _mm512_scalef_ps(x, power); }
+static inline float lanes_sum(lanes x) { return _mm512_reduce_add_ps(x); }
+
+static inline float lanes_largest(lanes x)
+{
+    __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+#endif

@@ -1,0 +1,173 @@
+/* workers.c - tasks are claimed from one 64-bit word: the run's number above, the tasks still unclaimed below.
+ *
+ * A claim is a compare-and-swap that takes one from the lower half, so a thread that wakes late, when its run is long
+ * over, either fails or claims honestly from the run that is under way: nobody has to wait for it.  While a claimed
+ * task is unfinished its run cannot end, so the description of the run (task, context) may be read without a lock.
+ *
+ * Sleep and wake are Dekker's pattern, hence sequentially consistent: a worker says that it sleeps and then looks for
+ * work again; the caller publishes work and then looks for sleepers.  The end of a run is the same, mirrored. */
+#include "workers.h"
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/base/clock.h"
+
+enum { SPIN_NS = 50000 }; /* several steps of a forward; a wake-up costs about as much */
+
+typedef struct { workers *pool; pthread_t thread; int index; } worker;
+
+struct workers {
+    int          threads, started; /* started: threads to join, without the caller */
+    worker      *each;             /* [threads]; 0 is the caller */
+    workers_task *task;            /* the run under way; stable while a claimed task of it is unfinished */
+    void        *context;
+    int          tasks;
+    _Alignas(64) _Atomic uint64_t claims; /* run << 32 | unclaimed */
+    _Alignas(64) atomic_int done;         /* of `tasks` */
+    _Alignas(64) atomic_int sleepers;
+    atomic_bool     caller_waits, closing;
+    pthread_mutex_t lock;
+    pthread_cond_t  work, finished;
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool has_work(workers *w)
+{
+    return (uint32_t)atomic_load(&w->claims) > 0 || atomic_load(&w->closing);
+}
+
+/* Acquire on a successful claim: it pairs with the caller's publication of task, context and tasks. */
+static void work_off(workers *w, int index)
+{
+    int finished = 0;
+    for (uint64_t seen = atomic_load(&w->claims); (uint32_t)seen > 0;) {
+        if (!atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)) continue;
+        w->task(w->context, w->tasks - (int)(uint32_t)seen, index);
+        finished++;
+        seen = atomic_load(&w->claims);
+        if ((uint32_t)seen > 0) continue;
+        const int all = w->tasks; /* our own tasks are not reported yet, so the run is still this one */
+        if (atomic_fetch_add(&w->done, finished) + finished == all && atomic_load(&w->caller_waits)) {
+            pthread_mutex_lock(&w->lock);
+            pthread_cond_signal(&w->finished);
+            pthread_mutex_unlock(&w->lock);
+        }
+        finished = 0;
+    }
+    assert(finished == 0);
+}
+
+static void *live(void *arg)
+{
+    worker  *self = arg;
+    workers *w = self->pool;
+    while (!atomic_load(&w->closing)) {
+        work_off(w, self->index);
+        for (int64_t until = clock_ns() + SPIN_NS; !has_work(w) && clock_ns() < until;) relax();
+        if (has_work(w)) continue;
+        pthread_mutex_lock(&w->lock);
+        atomic_fetch_add(&w->sleepers, 1);
+        while (!has_work(w)) pthread_cond_wait(&w->work, &w->lock);
+        atomic_fetch_sub(&w->sleepers, 1);
+        pthread_mutex_unlock(&w->lock);
+    }
+    return NULL;
+}
+
+static int cores(void)
+{
+    cpu_set_t mask;
+    if (sched_getaffinity(0, sizeof mask, &mask)) return 1;
+    return CPU_COUNT(&mask) < WORKERS_MOST ? CPU_COUNT(&mask) : WORKERS_MOST;
+}
+
+status workers_open(workers **out, int threads, error *err)
+{
+    *out = NULL;
+    if (threads < 0 || threads > WORKERS_MOST)
+        return fail(err, BAD_INPUT, "threads: %d, wanted 0 (all cores) to %d", threads, WORKERS_MOST);
+    workers *w = aligned_alloc(_Alignof(workers), sizeof *w);
+    if (!w) return fail(err, NO_MEMORY, "threads: no memory");
+    memset(w, 0, sizeof *w);
+    w->threads = threads ? threads : cores();
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    pthread_cond_init(&w->finished, NULL);
+    status rc = OK;
+    w->each = calloc((size_t)w->threads, sizeof *w->each);
+    if (!w->each) {
+        rc = fail(err, NO_MEMORY, "threads: no memory for %d", w->threads);
+        goto done;
+    }
+    sigset_t every, before;
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before); /* signals are the server's business */
+    for (int i = 1; i < w->threads && rc == OK; i++) {
+        w->each[i] = (worker){.pool = w, .index = i};
+        int e = pthread_create(&w->each[i].thread, NULL, live, &w->each[i]);
+        if (e) rc = fail(err, UNAVAILABLE, "thread %d of %d: %s", i, w->threads, strerror(e));
+        else w->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+done:
+    if (rc != OK) workers_close(w);
+    else *out = w;
+    return rc;
+}
+
+void workers_close(workers *w)
+{
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    atomic_store(&w->closing, true);
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    for (int i = 1; i <= w->started; i++) pthread_join(w->each[i].thread, NULL);
+    pthread_cond_destroy(&w->finished);
+    pthread_cond_destroy(&w->work);
+    pthread_mutex_destroy(&w->lock);
+    free(w->each);
+    free(w);
+}
+
+int workers_count(const workers *w)
+{
+    return w->threads;
+}
+
+void workers_run(workers *w, int tasks, workers_task *task, void *context)
+{
+    if (tasks <= 0) return;
+    const uint64_t run = (atomic_load(&w->claims) >> 32) + 1;
+    assert((uint32_t)atomic_load(&w->claims) == 0); /* one caller at a time, and never from inside a task */
+    w->task = task;
+    w->context = context;
+    w->tasks = tasks;
+    atomic_store(&w->done, 0);
+    atomic_store(&w->claims, run << 32 | (uint32_t)tasks);
+    if (tasks > 1 && atomic_load(&w->sleepers) > 0) {
+        pthread_mutex_lock(&w->lock);
+        pthread_cond_broadcast(&w->work);
+        pthread_mutex_unlock(&w->lock);
+    }
+    work_off(w, 0);
+    for (int64_t until = clock_ns() + SPIN_NS; atomic_load(&w->done) < tasks && clock_ns() < until;) relax();
+    if (atomic_load(&w->done) == tasks) return;
+    pthread_mutex_lock(&w->lock); /* a worker has lost its core to someone else: perhaps it can have ours */
+    atomic_store(&w->caller_waits, true);
+    while (atomic_load(&w->done) < tasks) pthread_cond_wait(&w->finished, &w->lock);
+    atomic_store(&w->caller_waits, false);
+    pthread_mutex_unlock(&w->lock);
+}
