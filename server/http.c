@@ -30,7 +30,7 @@ static void turn_away(http_loop *l, int fd)
     out_bytes(&reply, lines, http_reply_lines(lines, &l->date, &facts));
     out_text(&reply, "content-type: application/json\r\nretry-after: 1\r\n\r\n");
     out_bytes(&reply, body.p, body.n);
-    while (recv(fd, trash, sizeof trash, MSG_DONTWAIT) == sizeof trash) {}
+    for (int i = 0; i < 16 && recv(fd, trash, sizeof trash, MSG_DONTWAIT) == sizeof trash; i++) {}
     if (!reply.failed) (void)!send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     close(fd);
