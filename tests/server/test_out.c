@@ -46,7 +46,7 @@ static int digits_of(const char *text)
 static void check_float(float v)
 {
     const char *text = written(v);
-    char shorter[32];
+    char shorter[320];
     size_t n = strlen(text);
     CU_ASSERT(n <= 15 && strspn(text, "0123456789.e-") == n);
     CU_ASSERT(!(text[0] == '0' && text[1] >= '0' && text[1] <= '9') && text[0] != '.' && text[n - 1] != '.');
