@@ -2,17 +2,21 @@
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 #include <stdatomic.h>
+#include <stdint.h>
+#include "options.h"
 #include "runtime/serve/batcher.h"
 #include "runtime/serve/engine.h"
 
-typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_FAILED } app_phase;
+/* DRAINING still answers what has reached us; only readiness says no. */
+typedef enum { APP_LOADING, APP_READY, APP_DRAINING } app_phase;
 
 typedef struct app {
-    _Atomic int phase;          /* app_phase; release by main's thread, acquire by loops: the engine is set before READY */
-    engine     *engine;         /* NULL while loading */
-    batcher    *queue;
-    int         max_inputs;     /* --max-inputs */
-    bool        auto_truncate;  /* --auto-truncate */
-    const char *model_name;
+    _Atomic int    phase;      /* app_phase; release by main's thread, acquire by loops: what follows is set before READY */
+    engine        *engine;     /* NULL while loading */
+    batcher       *queue;
+    const options *options;
+    const char    *model_name;
+    char           version[128]; /* the directory's name, fit for a header */
+    int64_t        ready_unix_s;
 } app;
 #endif

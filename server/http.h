@@ -1,10 +1,10 @@
 /* http.h - connections: listen, read strictly, keep deadlines, answer; the only user of libevent.
  *
- *   accept -> HEAD -> BODY | CHUNK_* | TRAILER -> BUSY -> WRITING -> HEAD ... -> CLOSING
- *                                                  |
+ *   accept -> HEAD -> BODY | CHUNKS -> BUSY -> WRITING -> HEAD ... -> CLOSING
+ *                                       |
  *                 run() on the loop, or on a parse thread when the body is above 16 KiB
- *                                                  |
- *              replies at once, or call_wake() later from any thread -> finish() on the loop
+ *                                       |
+ *                 replies at once, or call_wake() later from any thread -> finish() on the loop
  *
  * A connection and its call belong to one loop; other threads touch a call only through call_wake(). */
 #ifndef SERVER_HTTP_H
@@ -24,7 +24,7 @@ typedef struct {
     int         port, loops, parse_threads, max_connections;
     int         head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
     int64_t     max_body_bytes;   /* the smaller of this and the route's counts */
-    int64_t     max_parsing_bytes;/* bodies held in memory at once, over all connections; above: 503 */
+    int64_t     max_parsing_bytes; /* bodies held in memory at once, over all connections; above: 503 */
 } http_limits;
 
 typedef struct call {
@@ -37,8 +37,9 @@ typedef struct call {
     void        *app;             /* as given to http_open() */
     void        *state;           /* the handler's; free_state(state) runs on the loop when the call ends */
     void (*free_state)(void *state);
-    void (*finish)(struct call *c);/* on the loop after call_wake(): must call_reply*() */
-    void (*gone)(struct call *c);  /* on the loop while waiting: the client has left; the wake must still come. May be NULL */
+    void (*finish)(struct call *c); /* on the loop after call_wake(), never while run() goes on: must call_reply*() */
+    void (*gone)(struct call *c); /* on the loop while waiting: the client has left; the wake must still come, then
+                                     finish(), whose reply goes nowhere.  May be NULL */
 } call;
 
 /* Exactly one of these two, once a call, from run() or finish().  `body` is taken over; `headers` is zero or more whole
@@ -53,7 +54,13 @@ void call_wake(call *c);
 void error_body(out *o, error_shape shape, int status, const char *error_type, const char *message);
 
 typedef struct http_server http_server;
-typedef struct { int64_t connections, accepted, refused, requests, slow_closed, gone; } http_counts;
+typedef struct {
+    int64_t connections;        /* open now */
+    int64_t accepted, refused;  /* refused: beyond max_connections */
+    int64_t requests;           /* heads understood */
+    int64_t slow_closed;        /* a deadline passed amid a head, a body or a reply */
+    int64_t gone;               /* clients that left before their reply */
+} http_counts;
 
 /* Binds and listens (several loops share one socket, so that none of its queue is lost) and starts the threads. */
 status http_open(http_server **out, http_limits limits, void *app, error *err);
@@ -62,6 +69,7 @@ int    http_port(const http_server *s);
  * idle connections close.  Does not wait. */
 void   http_drain(http_server *s);
 bool   http_idle(http_server *s);  /* no connection is left */
-void   http_close(http_server *s); /* ends threads; open connections are cut */
+/* Ends threads; open connections are cut, waiting calls end without a reply: no call_wake() may come any more. */
+void   http_close(http_server *s);
 http_counts http_count(http_server *s);
 #endif

@@ -1,0 +1,33 @@
+/* check.c - `beeline check DIR`: load as the server would, run once, say what was found. */
+#include <stdio.h>
+#include "commands.h"
+#include "runtime/serve/engine.h"
+
+status engine_from_options(engine **out, const options *o, const char *dir, error *err)
+{
+    engine_options e = {.batch_tokens = o->batch_tokens, .batch_sequences = o->batch_sequences, .threads = o->threads,
+                        .kernel = o->kernel[0] == 'a' && o->kernel[1] == 'u' ? NULL : o->kernel};
+    return engine_open(out, dir, e, err);
+}
+
+int check_command(const options *o, const char *dir)
+{
+    engine *e;
+    error err;
+    if (engine_from_options(&e, o, dir, &err) != OK) {
+        fprintf(stderr, "beeline: %s\n", err.text);
+        return EXIT_REFUSED;
+    }
+    const model_description *m = &e->description;
+    printf("model        %s\ndigest       %s\n", m->name, e->digest);
+    printf("shape        %d layers, hidden %d, %d heads, inner %d, %d words, %d positions\n", m->shape.layers, m->shape.hidden, m->shape.heads,
+           m->shape.inner, m->shape.vocab, m->shape.positions);
+    printf("embedding    %d dimensions, pooling %s, %s\n", m->dimensions, pooling_name(m->pooling), m->normalize ? "normalized" : "not normalized");
+    printf("input        at most %d tokens, vocabulary of %d\n", m->max_tokens, tokenizer_vocab_size(e->tokens));
+    for (int i = 0; i < m->n_prompts; i++)
+        printf("prompt       %s%s: \"%s\"\n", m->prompts[i].name, i == m->default_prompt ? " (default)" : "", m->prompts[i].text);
+    printf("runs on      %s, %s\n", e->ops->name, e->ops->describe(e->device));
+    printf("loaded in    %.0f ms, first pass of %d tokens in %.0f ms\n", (double)e->load_ns * 1e-6, m->max_tokens, (double)e->warm_ns * 1e-6);
+    engine_close(e);
+    return EXIT_OK;
+}

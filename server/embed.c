@@ -1,0 +1,260 @@
+/* embed.c - POST /embed and /v1/embeddings: read, tokenize, queue; when computed, write.
+ *
+ * The first half runs on the loop or a parse thread and ends in batcher_submit(); the second half on the loop. */
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "answer.h"
+#include "contracts.h"
+#include "handlers.h"
+#include "runtime/base/clock.h"
+
+typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_form;
+
+typedef struct {
+    job        work;
+    call      *c;
+    reply_form form;
+    int        dimensions, truncated;
+    bool       normalize;
+    int64_t    characters, tokens;
+    int64_t    parsed_ns, tokenized_ns;
+    int32_t   *ids, *starts; /* [starts[n]], [n+1]: the job reads them */
+    float     *rows;         /* [n, model's dimensions] */
+    status     result;
+    error      why;
+} embedding;
+
+static void embedding_free(void *state)
+{
+    embedding *e = state;
+    free(e->ids);
+    free(e->starts);
+    free(e->rows);
+    free(e);
+}
+
+/* ---- texts to ids */
+
+typedef struct {
+    const engine *e;
+    const embed_contract *ask;
+    char    *text;  /* prompt and text together, when there is a prompt */
+    int32_t *ids;   /* one input before it is cut */
+} scratch;
+
+static status too_long(int i, int tokens, int limit, error *err)
+{
+    return fail(err, BAD_INPUT, "input %d has %d tokens, the limit is %d (\"truncate\": true cuts)", i, tokens, limit);
+}
+
+/* Ids are used unchanged; more of them than fit are cut like a text. */
+static status take_ids(embedding *request, const scratch *s, int i, int *n, error *err)
+{
+    int limit = s->e->description.max_tokens, vocab = tokenizer_vocab_size(s->e->tokens), count = 0;
+    int total = cJSON_GetArraySize(s->ask->inputs[i].ids), skip = 0;
+    if (total > limit && !s->ask->truncate) return too_long(i, total, limit, err);
+    if (total > limit && s->ask->side == CUT_LEFT) skip = total - limit;
+    for (const cJSON *v = s->ask->inputs[i].ids->child; v; v = v->next) {
+        int32_t id;
+        status rc = contract_id(&id, v, vocab, err);
+        if (rc != OK) return rc;
+        if (skip-- <= 0 && count < limit) request->ids[request->starts[i] + count++] = id;
+    }
+    request->truncated += total > limit;
+    *n = count;
+    return OK;
+}
+
+static status take_text(embedding *request, const scratch *s, int i, int *n, error *err)
+{
+    int limit = s->e->description.max_tokens, full;
+    text_view text = s->ask->inputs[i].text;
+    request->characters += (int64_t)text.n;
+    if (s->ask->prompt) {
+        size_t before = strlen(s->ask->prompt);
+        memcpy(s->text, s->ask->prompt, before);
+        memcpy(s->text + before, text.p, text.n);
+        text = (text_view){s->text, before + text.n};
+    }
+    *n = tokenizer_encode(s->e->tokens, text, NULL, limit, s->ask->side, s->ids, NULL, &full);
+    if (full > limit && !s->ask->truncate) return too_long(i, full, limit, err);
+    request->truncated += full > limit;
+    memcpy(request->ids + request->starts[i], s->ids, (size_t)*n * sizeof *s->ids);
+    return OK;
+}
+
+static status tokenize(embedding *request, const engine *e, const embed_contract *ask, error *err)
+{
+    size_t longest = 0, total = 0, limit = (size_t)e->description.max_tokens, before = ask->prompt ? strlen(ask->prompt) : 0;
+    for (int i = 0; i < ask->n; i++) {
+        size_t bound = ask->inputs[i].ids ? (size_t)cJSON_GetArraySize(ask->inputs[i].ids) : tokenizer_bound(ask->inputs[i].text.n + before);
+        if (bound > longest) longest = bound;
+        total += bound < limit ? bound : limit;
+    }
+    scratch s = {.e = e, .ask = ask, .text = before ? malloc(longest) : NULL, .ids = malloc(longest * sizeof *s.ids)};
+    request->ids = malloc(total * sizeof *request->ids);
+    request->starts = malloc(((size_t)ask->n + 1) * sizeof *request->starts);
+    request->rows = malloc((size_t)ask->n * (size_t)e->description.dimensions * sizeof *request->rows);
+    status rc = OK;
+    if (!s.ids || !request->ids || !request->starts || !request->rows || (before && !s.text))
+        rc = fail(err, NO_MEMORY, "no memory for a request of %d inputs", ask->n);
+    else request->starts[0] = 0;
+    for (int i = 0, n = 0; rc == OK && i < ask->n; i++) {
+        rc = ask->inputs[i].ids ? take_ids(request, &s, i, &n, err) : take_text(request, &s, i, &n, err);
+        request->starts[i + 1] = request->starts[i] + n;
+    }
+    if (rc == OK) request->tokens = request->starts[ask->n];
+    free(s.text);
+    free(s.ids);
+    return rc;
+}
+
+/* ---- the reply */
+
+static double ms_between(int64_t from_ns, int64_t to_ns) { return (double)(to_ns - from_ns) * 1e-6; }
+
+static void write_headers(out *o, const embedding *e, int64_t written_ns)
+{
+    const call *c = e->c;
+    const job  *j = &e->work;
+    double parse = ms_between(c->read_ns, e->parsed_ns), tokens = ms_between(e->parsed_ns, e->tokenized_ns);
+    double queue = ms_between(j->submitted_ns, j->cut_ns), compute = ms_between(j->cut_ns, j->computed_ns);
+    double total = ms_between(c->read_ns, clock_ns());
+    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(c)->version, app_of(c)->engine->digest);
+    if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
+    out_format(o, "server-timing: parse;dur=%.3f, tokenize;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, serialize;dur=%.3f, total;dur=%.3f\r\n",
+               parse, tokens, queue, compute, ms_between(written_ns, clock_ns()), total);
+    out_format(o, "x-compute-type: %s\r\nx-compute-time: %.0f\r\nx-compute-characters: %lld\r\nx-compute-tokens: %lld\r\n",
+               app_of(c)->engine->ops->name, total, (long long)e->characters, (long long)e->tokens);
+    out_format(o, "x-total-time: %.0f\r\nx-tokenization-time: %.0f\r\nx-queue-time: %.0f\r\nx-inference-time: %.0f\r\n", total, tokens, queue, compute);
+}
+
+/* A row cut to its first components has length 1 again where it had before. */
+static void shorten(const embedding *e, float *row)
+{
+    double square = 0;
+    if (!e->normalize || e->dimensions == app_of(e->c)->engine->description.dimensions) return;
+    for (int i = 0; i < e->dimensions; i++) square += (double)row[i] * row[i];
+    double scale = 1 / fmax(sqrt(square), 1e-12);
+    for (int i = 0; i < e->dimensions; i++) row[i] = (float)(row[i] * scale);
+}
+
+static void write_openai(out *o, const embedding *e, int i, const float *row)
+{
+    out_text(o, i ? ",{\"object\":\"embedding\",\"index\":" : "{\"object\":\"embedding\",\"index\":");
+    out_int(o, i);
+    out_text(o, ",\"embedding\":");
+    if (e->form == FORM_OPENAI_BASE64) out_base64(o, row, (size_t)e->dimensions * sizeof *row);
+    else out_floats(o, row, e->dimensions);
+    out_text(o, "}");
+}
+
+enum { FLOAT_TEXT = 13 /* a usual float with its comma */, ROW_TEXT = 64 };
+
+static void write_rows(out *o, const embedding *e)
+{
+    int width = app_of(e->c)->engine->description.dimensions;
+    out_reserve(o, (size_t)e->work.n * ((size_t)e->dimensions * (e->form == FORM_BINARY ? sizeof(float) : FLOAT_TEXT) + ROW_TEXT));
+    for (int i = 0; i < e->work.n; i++) {
+        float *row = e->rows + (size_t)i * (size_t)width;
+        shorten(e, row);
+        if (e->form == FORM_BINARY) {
+            out_bytes(o, (const char *)row, (size_t)e->dimensions * sizeof *row); /* little-endian, as the machine is */
+        } else if (e->form == FORM_ROWS) {
+            out_text(o, i ? "," : "");
+            out_floats(o, row, e->dimensions);
+        } else {
+            write_openai(o, e, i, row);
+        }
+    }
+}
+
+static void embedding_reply(call *c)
+{
+    embedding *e = c->state;
+    if (e->result != OK) {
+        answer_error(c, e->result, 0, &e->why);
+        return;
+    }
+    int64_t begun_ns = clock_ns();
+    out body = {0}, headers = {0};
+    bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
+    if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");
+    if (e->form == FORM_ROWS) out_text(&body, "[");
+    write_rows(&body, e);
+    if (e->form == FORM_ROWS) out_text(&body, "]");
+    if (openai) {
+        out_text(&body, "],\"model\":");
+        out_json_string(&body, app_of(c)->model_name, strlen(app_of(c)->model_name));
+        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e->tokens, (long long)e->tokens);
+    }
+    write_headers(&headers, e, begun_ns);
+    if (e->form == FORM_BINARY) out_format(&headers, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
+    out_bytes(&headers, "", 1);
+    if (body.failed || headers.failed) {
+        error err;
+        out_free(&body);
+        answer_error(c, fail(&err, NO_MEMORY, "no memory for a reply of %d rows", e->work.n), 0, &err);
+    } else {
+        call_reply(c, 200, e->form == FORM_BINARY ? "application/octet-stream" : "application/json", &body, headers.p);
+    }
+    out_free(&headers);
+}
+
+/* ---- the way there */
+
+static void computed(job *j, status result, const error *err)
+{
+    embedding *e = j->owner;
+    e->result = result;
+    if (result != OK) e->why = *err;
+    call_wake(e->c); /* from here on e belongs to the loop */
+}
+
+static void client_gone(call *c)
+{
+    embedding *e = c->state;
+    atomic_store_explicit(&e->work.gone, true, memory_order_relaxed);
+}
+
+static bool wants_binary(const call *c) { return http_is(http_field(&c->head, "accept"), "application/octet-stream"); }
+
+static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const app *, error *), bool openai)
+{
+    app *a = app_of(c);
+    cJSON *tree;
+    error err;
+    int retry_after_s = 0;
+    embed_contract ask;
+    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    embedding *e = calloc(1, sizeof *e);
+    status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");
+    if (e) e->parsed_ns = clock_ns();
+    if (rc == OK) {
+        rc = tokenize(e, a->engine, &ask, &err);
+        e->tokenized_ns = clock_ns();
+        e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
+        e->dimensions = ask.dimensions;
+        e->normalize = ask.normalize;
+        e->work = (job){.n = ask.n, .ids = e->ids, .starts = e->starts, .normalize = ask.normalize, .rows = e->rows, .done = computed, .owner = e};
+        embed_contract_free(&ask);
+    }
+    cJSON_Delete(tree);
+    if (rc == OK) { /* before the submit: done() may come on another thread at once */
+        e->c = c;
+        c->state = e;
+        c->free_state = embedding_free;
+        c->finish = embedding_reply;
+        c->gone = client_gone;
+        rc = batcher_submit(a->queue, &e->work, &retry_after_s, &err);
+        if (rc == OK) return;
+    } else if (e) {
+        embedding_free(e);
+    }
+    answer_error(c, rc, retry_after_s, &err);
+}
+
+void embed_post(call *c) { embed(c, embed_contract_read, false); }
+void embeddings_post(call *c) { embed(c, openai_contract_read, true); }

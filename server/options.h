@@ -1,0 +1,32 @@
+/* options.h - every setting, as one table: --help, environment variables and the lines at start walk it.
+ *
+ * Command line over environment (BEELINE_ and the name in capitals) over default. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+#include <stdbool.h>
+#include <stdio.h>
+#include "runtime/base/status.h"
+
+typedef struct {
+    const char *listen;        /* as given; host and port are its parts */
+    char        host[256];
+    int         port;
+    int         loops, parse_threads, threads;
+    const char *kernel;        /* "auto", "portable", "avx2", "avx512" */
+    int         batch_tokens, batch_sequences, queue_tokens;
+    int         max_inputs, max_body_kib, max_parsing_mib, max_connections;
+    int         head_ms, body_ms, idle_ms, write_stall_ms, drain_ms;
+    bool        auto_truncate;
+    const char *model_name;    /* "": the directory's name */
+    const char *log_level;
+} options;
+
+typedef enum { COMMAND_SERVE = 1, COMMAND_EMBED = 2, COMMAND_CHECK = 4, COMMAND_HEALTHCHECK = 8 } command_bit;
+
+/* argv[0..argc) after the command.  *positional is the one argument that is no option, or NULL.  BAD_INPUT names the
+ * argument and what is wanted.  Strings point into argv, the environment and the table. */
+status options_read(options *out, command_bit command, int argc, char **argv, const char **positional, error *err);
+void   options_help(FILE *f, command_bit command); /* the options of this command, one a line */
+/* One option as "name=value (from where)" into line; false when there is no option i of this command. */
+bool   options_line(const options *o, command_bit command, int i, char line[160]);
+#endif

@@ -1,0 +1,130 @@
+/* tokenize.c - POST /tokenize and /decode: answered at once, no device involved. */
+#include <stdlib.h>
+#include <string.h>
+#include "answer.h"
+#include "contracts.h"
+#include "handlers.h"
+#include "runtime/base/json.h"
+
+static void write_span(out *o, const tokenizer *t, text_view text, token_span s)
+{
+    const char *piece = tokenizer_piece(t, s.id);
+    out_text(o, "{\"id\":");
+    out_int(o, s.id);
+    out_text(o, ",\"text\":");
+    if (s.special) out_json_string(o, piece, strlen(piece));
+    else out_json_string(o, text.p + s.start, (size_t)(s.stop - s.start));
+    if (s.special) out_text(o, ",\"special\":true,\"start\":null,\"stop\":null}");
+    else out_format(o, ",\"special\":false,\"start\":%d,\"stop\":%d}", s.start, s.stop);
+}
+
+/* Offsets count bytes of what is tokenized: with a prompt, of the prompt and the text together. */
+static status write_tokens(out *o, const app *a, const tokenize_contract *ask, error *err)
+{
+    const tokenizer *t = a->engine->tokens;
+    size_t before = ask->prompt ? strlen(ask->prompt) : 0;
+    out_text(o, "[");
+    for (int i = 0; i < ask->n; i++) {
+        text_view   text = ask->inputs[i].text;
+        char       *joined = before ? malloc(before + text.n) : NULL;
+        token_span *spans = malloc(tokenizer_bound(before + text.n) * sizeof *spans);
+        if (joined) {
+            memcpy(joined, ask->prompt, before);
+            memcpy(joined + before, text.p, text.n);
+            text = (text_view){joined, before + text.n};
+        }
+        int n = spans && (!before || joined) ? tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, ask->add_template, spans) : -1;
+        out_text(o, i ? ",[" : "[");
+        for (int k = 0; k < n; k++) {
+            if (k) out_text(o, ",");
+            write_span(o, t, text, spans[k]);
+        }
+        out_text(o, "]");
+        free(spans);
+        free(joined);
+        if (n < 0 || o->failed) return fail(err, NO_MEMORY, "no memory for the tokens of input %d", i);
+    }
+    out_text(o, "]");
+    return o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : OK;
+}
+
+void tokenize_post(call *c)
+{
+    cJSON *tree;
+    error err;
+    out body = {0};
+    tokenize_contract ask;
+    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    status rc = tokenize_contract_read(&ask, tree, app_of(c), &err);
+    if (rc == OK) {
+        rc = write_tokens(&body, app_of(c), &ask, &err);
+        tokenize_contract_free(&ask);
+    }
+    cJSON_Delete(tree);
+    if (rc == OK) {
+        answer_json(c, &body, "");
+        return;
+    }
+    out_free(&body);
+    answer_error(c, rc, 0, &err);
+}
+
+static status write_decoded(out *o, const engine *e, const cJSON *list, bool skip_special, error *err)
+{
+    int n = cJSON_GetArraySize(list), i = 0;
+    int32_t *ids = malloc(((size_t)n + 1) * sizeof *ids);
+    status rc = ids ? OK : fail(err, NO_MEMORY, "no memory for %d ids", n);
+    for (const cJSON *v = list->child; v && rc == OK; v = v->next) rc = contract_id(&ids[i++], v, tokenizer_vocab_size(e->tokens), err);
+    size_t bytes = rc == OK ? tokenizer_decode(e->tokens, ids, n, skip_special, NULL, 0) : 0;
+    char  *text = rc == OK ? malloc(bytes + 1) : NULL;
+    if (rc == OK && !text) rc = fail(err, NO_MEMORY, "no memory for %zu bytes of text", bytes);
+    if (rc == OK) {
+        tokenizer_decode(e->tokens, ids, n, skip_special, text, bytes + 1);
+        out_json_string(o, text, bytes);
+    }
+    free(text);
+    free(ids);
+    return rc;
+}
+
+/* [1, 2] or [[1, 2], [3]] */
+static status write_texts(out *o, const app *a, const cJSON *body, error *err)
+{
+    bool skip_special = true;
+    cJSON *ids;
+    status rc = json_bool(&skip_special, body, "skip_special_tokens", err);
+    if (rc == OK) rc = json_member(&ids, body, "ids", err);
+    if (rc != OK) return rc;
+    if (!cJSON_IsArray(ids)) return fail(err, BAD_INPUT, "\"ids\" is %s, wanted a list of token ids or of such lists", ids ? json_type_name(ids) : "missing");
+    if (!ids->child) return fail(err, EMPTY, "\"ids\" is an empty list");
+    out_text(o, "[");
+    if (!cJSON_IsArray(ids->child)) {
+        rc = write_decoded(o, a->engine, ids, skip_special, err);
+    } else {
+        int n = cJSON_GetArraySize(ids);
+        if (n > a->options->max_inputs) return fail(err, BAD_INPUT, "\"ids\" has %d lists, the limit is %d", n, a->options->max_inputs);
+        for (const cJSON *v = ids->child; v && rc == OK; v = v->next) {
+            if (!cJSON_IsArray(v)) return fail(err, BAD_INPUT, "\"ids\" has a list and a value of type %s", json_type_name(v));
+            if (v != ids->child) out_text(o, ",");
+            rc = write_decoded(o, a->engine, v, skip_special, err);
+        }
+    }
+    out_text(o, "]");
+    return rc == OK && o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : rc;
+}
+
+void decode_post(call *c)
+{
+    cJSON *tree;
+    error err;
+    out body = {0};
+    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    status rc = write_texts(&body, app_of(c), tree, &err);
+    cJSON_Delete(tree);
+    if (rc == OK) {
+        answer_json(c, &body, "");
+        return;
+    }
+    out_free(&body);
+    answer_error(c, rc, 0, &err);
+}
