@@ -3,7 +3,7 @@
  *
  * Peak and shapes take turns, so that both sides see the same machine; a median for each.  Before it is timed a set of
  * kernels must agree with the portable one. */
-#include "model.h"
+#include "bench.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,9 +116,9 @@ static status run(const model *m, backend *b, workers *w, error *err)
 
 int bench_model(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "%s: wanted a model directory\n", argv[0]);
-        return 1;
+    if (argc < 1) {
+        fprintf(stderr, "model: wanted a model directory\n");
+        return 2;
     }
     directory *d = NULL;
     tokenizer *t = NULL;
@@ -126,13 +126,13 @@ int bench_model(int argc, char **argv)
     backend   *b = NULL;
     workers   *w = NULL;
     error      err = {""};
-    status     rc = directory_open(&d, argv[1], &err);
+    status     rc = directory_open(&d, argv[0], &err);
     if (rc == OK) rc = tokenizer_open(&t, d, &err);
     if (rc == OK) rc = model_open(&m, d, tokenizer_model_max_length(t), tokenizer_vocab_size(t), &err);
     if (rc == OK) rc = backend_cpu.open(&b, m, (backend_reserve){TOKENS, SEQUENCES, 0, NULL}, &err);
     if (rc == OK) rc = workers_open(&w, 0, &err);
     if (rc == OK) rc = run(m, b, w, &err);
-    if (rc != OK) fprintf(stderr, "%s: %s\n", argv[0], err.text);
+    if (rc != OK) fprintf(stderr, "model: %s\n", err.text);
     workers_close(w);
     backend_cpu.close(b);
     model_close(m);

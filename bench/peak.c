@@ -9,36 +9,38 @@
 
 enum { SUMS = 12, STEPS = 400000, TASKS_PER_THREAD = 4, ROUNDS = 12 };
 
-#define LOOP(type, set, fma)                                             \
-    type sums[SUMS];                                                     \
-    const type half = set(0.5f);                                         \
-    for (int i = 0; i < SUMS; i++) sums[i] = set((float)i);              \
-    for (int step = 0; step < STEPS; step++)                             \
-        _Pragma("GCC unroll 12") for (int i = 0; i < SUMS; i++) {        \
-            sums[i] = fma(sums[i], half, half);                          \
-            __asm__ volatile("" : "+v"(sums[i]));                        \
-        }
+#define KEEP(x) __asm__ volatile("" : "+v"(x));
+#define EACH(do) do(0) do(1) do(2) do(3) do(4) do(5) do(6) do(7) do(8) do(9) do(10) do(11)
+#define LOOP(type, set, fma)                           \
+    type sums[SUMS];                                   \
+    const type half = set(0.5f);                       \
+    for (int i = 0; i < SUMS; i++) sums[i] = set(2);   \
+    for (int step = 0; step < STEPS; step++) { EACH(fma) }
 
 typedef void spin(void *context, int task, int worker);
 
 __attribute__((target("avx512f"))) static void spin_avx512(void *context, int task, int worker)
 {
     (void)context, (void)task, (void)worker;
-    LOOP(__m512, _mm512_set1_ps, _mm512_fmadd_ps)
+#define FMA(i) sums[i] = _mm512_fmadd_ps(sums[i], half, half); KEEP(sums[i])
+    LOOP(__m512, _mm512_set1_ps, FMA)
+#undef FMA
 }
 
 __attribute__((target("avx2,fma"))) static void spin_avx2(void *context, int task, int worker)
 {
     (void)context, (void)task, (void)worker;
-    LOOP(__m256, _mm256_set1_ps, _mm256_fmadd_ps)
+#define FMA(i) sums[i] = _mm256_fmadd_ps(sums[i], half, half); KEEP(sums[i])
+    LOOP(__m256, _mm256_set1_ps, FMA)
+#undef FMA
 }
-
-static inline __m128 multiply_add(__m128 a, __m128 b, __m128 c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
 
 static void spin_portable(void *context, int task, int worker)
 {
     (void)context, (void)task, (void)worker;
-    LOOP(__m128, _mm_set1_ps, multiply_add)
+#define FMA(i) sums[i] = _mm_add_ps(_mm_mul_ps(sums[i], half), half); KEEP(sums[i])
+    LOOP(__m128, _mm_set1_ps, FMA)
+#undef FMA
 }
 
 static const struct { const char *kernels; spin *spin; int lanes; } loops[] = {
