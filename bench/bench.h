@@ -4,4 +4,6 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 int bench_tokenizer(int argc, char **argv); /* DIR [FILE] */
+int bench_kernels(int argc, char **argv);   /* nothing */
+int bench_model(int argc, char **argv);     /* DIR */
 #endif

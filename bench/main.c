@@ -6,6 +6,8 @@
 
 static const struct { const char *name, *arguments, *what; int (*run)(int, char **); } benches[] = {
     {"tokenizer", "DIR [FILE]", "tokens/s and MB/s on one core, English lines and 10 kB texts", bench_tokenizer},
+    {"kernels", "", "each kernel against its plain loop, then GFLOP/s and share of the peak", bench_kernels},
+    {"model", "DIR", "a whole forward: median ms, tokens/s, GFLOP/s and share of the peak", bench_model},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 

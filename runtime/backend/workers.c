@@ -48,25 +48,23 @@ static bool has_work(workers *w)
     return (uint32_t)atomic_load(&w->claims) > 0 || atomic_load(&w->closing);
 }
 
-/* Acquire on a successful claim: it pairs with the caller's publication of task, context and tasks. */
+/* A successful claim acquires what the caller published before it: task, context, tasks. */
 static void work_off(workers *w, int index)
 {
     int finished = 0;
-    for (uint64_t seen = atomic_load(&w->claims); (uint32_t)seen > 0;) {
-        if (!atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)) continue;
+    for (;; finished++) {
+        uint64_t seen = atomic_load(&w->claims);
+        while ((uint32_t)seen > 0 && !atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)) relax();
+        if ((uint32_t)seen == 0) break;
         w->task(w->context, w->tasks - (int)(uint32_t)seen, index);
-        finished++;
-        seen = atomic_load(&w->claims);
-        if ((uint32_t)seen > 0) continue;
-        const int all = w->tasks; /* our own tasks are not reported yet, so the run is still this one */
-        if (atomic_fetch_add(&w->done, finished) + finished == all && atomic_load(&w->caller_waits)) {
-            pthread_mutex_lock(&w->lock);
-            pthread_cond_signal(&w->finished);
-            pthread_mutex_unlock(&w->lock);
-        }
-        finished = 0;
     }
-    assert(finished == 0);
+    if (finished == 0) return;
+    const int tasks = w->tasks; /* ours are not reported yet, so the run is still this one */
+    if (atomic_fetch_add(&w->done, finished) + finished == tasks && atomic_load(&w->caller_waits)) {
+        pthread_mutex_lock(&w->lock);
+        pthread_cond_signal(&w->finished);
+        pthread_mutex_unlock(&w->lock);
+    }
 }
 
 static void *live(void *arg)
