@@ -128,7 +128,7 @@ static void three_forms_hold_the_same_floats(void)
 {
     client a, b, d;
     client_reply json = post(&a, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}");
-    client_reply binary = post_bytes(&b, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}", 36, JSON_TYPE "accept: application/octet-stream\r\n");
+    client_reply binary = post_bytes(&b, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}", 35, JSON_TYPE "accept: application/octet-stream\r\n");
     client_reply base64 = post(&d, "/v1/embeddings", "{\"input\":[\"hello world\",\"second\"],\"encoding_format\":\"base64\",\"model\":\"any\"}");
     char shape[32];
     CU_ASSERT_TRUE_FATAL(json.status == 200 && binary.status == 200 && base64.status == 200);
