@@ -36,7 +36,7 @@ function take(word,    ends, n, first, last, row) {
 
 # The name may stand on the line after the call's opening.
 FNR == 1 { open = 0 }
-/CU_add_test[ \t]*\(/ && !/(^[ \t]*\*|\/[\/*]).*CU_add_test/ { sub(/.*CU_add_test[ \t]*\([^,"]*,?/, ""); open = 1 }
+/CU_add_test[ \t]*\(/ && !/(^[ \t]*\*|\/[\/*]).*CU_add_test/ { sub(/.*CU_add_test[ \t]*\([^,"]*,?/, ""); open = /^[ \t]*("|$)/ }
 open && /"/ {
     open = 0
     text = $0
