@@ -40,7 +40,7 @@ for file in Makefile docker/Dockerfile .ci/run; do
         case "$text" in
             *apt-get* | *apt\ * | *aptitude* | *dpkg\ -i*) say "$file:$line: packages are installed through docker/install.sh" ;;
         esac
-        call=$(sed -n 's/.*install\.sh \{1,\}\([a-z ]*\).*/\1/p' <<<"$text")
+        call=$(sed -n 's/.*install\.sh \{1,\}\([a-z ]*\)\([&;|\\].*\)\{0,1\}$/\1/p' <<<"$text")
         for word in $call; do
             grep -qx -- "$word" <<<"$uses" || say "$file:$line: \"$word\" is no use that $list has"
         done
