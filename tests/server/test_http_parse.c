@@ -16,7 +16,8 @@ static int parse(const char *head)
 
 static int parse_field_of(const char *field)
 {
-    char head[1024] = "POST / HTTP/1.1\r\nHost: a\r\n";
+    static char head[1024]; /* r keeps slices of it */
+    strcpy(head, "POST / HTTP/1.1\r\nHost: a\r\n");
     strncat(head, field, 900);
     strcat(head, "\r\n\r\n");
     return parse(head);
@@ -24,7 +25,8 @@ static int parse_field_of(const char *field)
 
 static int parse_line(const char *line)
 {
-    char head[512] = "";
+    static char head[512];
+    head[0] = 0;
     strncat(head, line, 400);
     strcat(head, "\r\nHost: a\r\n\r\n");
     return parse(head);

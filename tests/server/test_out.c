@@ -130,7 +130,7 @@ static void json_strings(void)
 {
     CU_ASSERT(writes_json("", 0, "\"\""));
     CU_ASSERT(writes_json(NULL, 0, "\"\""));
-    CU_ASSERT(writes_json("a\"b\\c/\n\t\r\b\f\x01\x1f\x7f", 15, "\"a\\\"b\\\\c/\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\""));
+    CU_ASSERT(writes_json("a\"b\\c/\n\t\r\b\f\x01\x1f\x7f", 14, "\"a\\\"b\\\\c/\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\""));
     CU_ASSERT(writes_json("\0x", 2, "\"\\u0000x\""));
     CU_ASSERT(writes_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""));
 }
