@@ -14,7 +14,7 @@ enum { VECTORS = GEMM_PANEL / LANES }; /* registers a panel */
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-static void activate_tile(const gemm *g, int row, int rows, int column, int columns)
+__attribute__((noinline)) static void activate_tile(const gemm *g, int row, int rows, int column, int columns)
 {
     for (int r = 0; r < rows; r++) {
         float *c = g->c + (size_t)(row + r) * g->c_stride + (size_t)column;

@@ -23,7 +23,8 @@ static inline lanes lanes_load(const float *p)
 static inline lanes lanes_load_n(const float *p, int n)
 {
     float part[LANES] = {0};
-    for (int i = 0; i < n && i < LANES; i++) part[i] = p[i];
+    if (n >= LANES) return lanes_load(p);
+    for (int i = 0; i < n; i++) part[i] = p[i];
     return lanes_load(part);
 }
 
@@ -31,7 +32,8 @@ static inline void lanes_store(float *p, lanes x) { memcpy(p, &x, sizeof x); }
 
 static inline void lanes_store_n(float *p, lanes x, int n)
 {
-    for (int i = 0; i < n && i < LANES; i++) p[i] = x[i];
+    if (n >= LANES) lanes_store(p, x);
+    for (int i = 0; i < n && n < LANES; i++) p[i] = x[i];
 }
 
 static inline lanes lanes_select(lanes_bits where, lanes yes, lanes no)
