@@ -1027,7 +1027,7 @@ static void a_wake_before_run_returns_is_not_lost(void)
         client_reply r = client_read(&c);
         CU_ASSERT(r.status == 200 && !strcmp(r.body, "long"));
     }
-    CU_ASSERT_EQUAL(atomic_load(&n_freed), 250);
+    EVENTUALLY(atomic_load(&n_freed) == 250);
     client_close(&c);
     free(body);
     stop();
