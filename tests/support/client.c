@@ -138,6 +138,12 @@ bool client_field(const client_reply *r, const char *name, char *value, size_t c
     return false;
 }
 
+bool client_has(const client_reply *r, const char *name, const char *value)
+{
+    char seen[256];
+    return r->status && client_field(r, name, seen, sizeof seen) && !strcmp(seen, value);
+}
+
 client_reply client_ask(client *c, int port, const char *text)
 {
     if (!client_open(c, port) || !client_text(c, text)) return (client_reply){0};
