@@ -419,8 +419,8 @@ static void refusals_carry_type_and_shape(void)
     live_start(live_limits());
     client_reply r = client_ask(&c, live_port, "POST /openai HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     CU_ASSERT_EQUAL(r.status, 422);
-    CU_ASSERT_STRING_EQUAL(r.body, "{\"error\":{\"message\":\"not \\\"this\\\"\",\"type\":\"Validation\",\"param\":null,"
-                                   "\"code\":422}}");
+    CU_ASSERT_STRING_EQUAL(r.body, "{\"error\":{\"message\":\"not \\\"this\\\"\",\"type\":\"Validation\","
+                                   "\"param\":null,\"code\":422}}");
     client_text(&c, "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
     r = client_read(&c);
     CU_ASSERT(r.status == 429 && client_has(&r, "retry-after", "7"));

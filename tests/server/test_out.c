@@ -187,7 +187,7 @@ static void a_failure_is_remembered(void)
 void out_suite(CU_pSuite s)
 {
     CU_add_test(s, "well-known floats have their well-known spelling", floats_by_name);
-    CU_add_test(s, "floats at the edges of every binary and decimal exponent read back, shortest", every_exponent_reads_back);
+    CU_add_test(s, "floats around every power of two and of ten read back, shortest", every_exponent_reads_back);
     CU_add_test(s, "random floats read back, and no %g with fewer digits does", random_floats_are_shortest);
     CU_add_test(s, "a row of floats is a JSON array", rows_of_floats);
     CU_add_test(s, "integers of every size", ints);
