@@ -140,13 +140,11 @@ static status loop_open(http_server *s, http_loop *l, error *err)
     (void)!getrandom(&l->ids, sizeof l->ids, 0);
     struct event_config *config = event_config_new();
     if (config) {
-        event_config_require_features(config, EV_FEATURE_EARLY_CLOSE);
-        /* a base belongs to one thread; and an interest that changes to and fro between two waits costs nothing */
-        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK); /* a base belongs to one thread */
         l->base = event_base_new_with_config(config);
         event_config_free(config);
     }
-    if (!l->base) return fail(err, IO_FAILED, "cannot make an event loop that sees peers close (epoll)");
+    if (!l->base) return fail(err, IO_FAILED, "cannot make an event loop");
     l->listening = event_new(l->base, s->listen_fd, EV_READ | EV_PERSIST, on_listening, l);
     l->resume = event_new(l->base, -1, 0, on_resume, l);
     l->posting = event_new(l->base, l->box.fd, EV_READ | EV_PERSIST, on_posting, l);

@@ -130,7 +130,6 @@ static void send_reply(connection *k)
         {e->fields.p, e->fields.n},
         {e->reply.p, k->is_head ? 0 : e->reply.n},
     };
-    event_del(k->departure);
     if (!lost) deliver(k, part, 3, &e->reply.p);
     k->now = NULL;
     exchange_free(e);
@@ -138,12 +137,13 @@ static void send_reply(connection *k)
     bool flushed = unsent(k) == 0;
     if (keep && flushed) {
         await_head(k);
-        return;
+    } else {
+        event_del(k->deadline); /* from here the stall timer judges, until all is sent */
+        k->state = keep ? WRITING : CLOSING;
+        set_reading(k, !keep);
+        if (flushed) start_linger(k);
     }
-    event_del(k->deadline); /* from here the stall timer judges, until all is sent */
-    k->state = keep ? WRITING : CLOSING;
-    set_reading(k, !keep);
-    if (flushed) start_linger(k);
+    event_del(k->departure); /* after reading is on again, for the same reason */
 }
 
 static void begin_exchange(connection *k, size_t head_bytes)
@@ -189,8 +189,8 @@ static void await_reply(connection *k)
 {
     k->probed = false;
     event_del(k->deadline);
+    event_add(k->departure, NULL); /* before the other ends: the kernel's interest stays as it is, without a call */
     set_reading(k, false);
-    event_add(k->departure, NULL);
 }
 
 static bool dispatch(connection *k)
@@ -505,8 +505,8 @@ void connection_open(http_loop *l, int fd)
     k->stream = stream;
     LIST_INSERT_HEAD(&l->connections, k, all);
     k->deadline = event_new(l->base, -1, 0, on_deadline, k);
-    /* EV_READ too: libevent reports a reset as readable, never as EV_CLOSED, and would spin on it unheard */
-    k->departure = event_new(l->base, fd, EV_READ | EV_CLOSED, on_departure, k);
+    /* Not EV_CLOSED: libevent reports a reset as readable, never as closed, and would spin on it unheard. */
+    k->departure = event_new(l->base, fd, EV_READ, on_departure, k);
     if (!k->deadline || !k->departure) {
         connection_free(k);
         return;

@@ -6,7 +6,7 @@
 static char   payload[1 << 17];
 static size_t payload_n;
 
-/* Shows the message `step` bytes more at a time, as a connection does.  Returns the last finding; *rest: unused bytes. */
+/* Shows the message `step` bytes more at a time, as a connection does, and returns the last finding. */
 static http_chunk_found feed(const char *p, size_t n, size_t step, size_t *rest)
 {
     http_chunks c = {0};
@@ -59,7 +59,7 @@ static void the_end_is_not_guessed(void)
         CU_ASSERT_EQUAL(feed(message, cut, 3, &rest), CHUNK_NEEDS_MORE);
 }
 
-static void what_frames_differently_elsewhere_is_refused(void)
+static void ambiguous_framing_is_refused(void)
 {
     static const char *const bad[] = {
         "5\nhello\r\n", "\r\n5\r\nhello\r\n", "5\r\nhello5\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello\r0\r\n", "g\r\n",
@@ -96,6 +96,6 @@ void http_chunk_suite(CU_pSuite s)
 {
     CU_add_test(s, "a chunked body comes out the same however it arrives", a_body_comes_out_however_it_arrives);
     CU_add_test(s, "a message that is cut never ends", the_end_is_not_guessed);
-    CU_add_test(s, "chunk framing that others read differently is refused", what_frames_differently_elsewhere_is_refused);
+    CU_add_test(s, "chunk framing that others read differently is refused", ambiguous_framing_is_refused);
     CU_add_test(s, "chunk framing is bounded: a line, the trailers, and all together", framing_is_bounded);
 }

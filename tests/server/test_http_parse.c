@@ -49,7 +49,8 @@ static void a_head_is_cut_where_it_was_found(void)
 
 static void fields_come_out_trimmed(void)
 {
-    CU_ASSERT_EQUAL(parse("POST /a?b=c HTTP/1.1\r\nHost: a:80\r\nX-One: \t v w \t\r\nx-two:\r\nX-ONE2:x\xff\r\n\r\n"), 0);
+    CU_ASSERT_EQUAL(parse("POST /a?b=c HTTP/1.1\r\nHost: a:80\r\n"
+                          "X-One: \t v w \t\r\nx-two:\r\nX-ONE2:x\xff\r\n\r\n"), 0);
     CU_ASSERT(is(r.method, "POST"));
     CU_ASSERT(is(r.target, "/a?b=c"));
     CU_ASSERT(is(r.path, "/a"));
@@ -68,14 +69,14 @@ static void a_field_given_twice_has_no_value(void)
     CU_ASSERT_PTR_NULL(http_field(&r, "x-a").p);
 }
 
-static void the_path_of_every_form_of_target(void)
+static void targets_and_paths(void)
 {
     static const struct { const char *target, *path; } good[] = {
         {"/", "/"}, {"/?", "/"}, {"/a/b?c?d", "/a/b"}, {"http://h", "/"}, {"http://h/", "/"}, {"HTTP://h:1/x?y", "/x"},
         {"https://[::1]:8/x", "/x"}, {"http://h?q", "/"}, {"//x", "//x"}, {"/%2e%2e/", "/%2e%2e/"},
     };
-    static const char *const bad[] = {"", "a", "*", "?", "http:/", "http:///x", "http://a b/", "http://u@h/x", "ftp://h/",
-                                      "/a#b", "/\x80", "/\x7f", "h:443"};
+    static const char *const bad[] = {"", "a", "*", "?", "http:/", "http:///x", "http://a b/", "http://u@h/x",
+                                      "ftp://h/", "/a#b", "/\x80", "/\x7f", "h:443"};
     char line[256];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         snprintf(line, sizeof line, "GET %s HTTP/1.1", good[i].target);
@@ -123,14 +124,16 @@ static void framing_is_one_length_or_exactly_chunked(void)
         {400, "Content-Length: 5, 5"}, {400, "Content-Length: +5"}, {400, "Content-Length: -5"},
         {400, "Content-Length: 0x5"}, {400, "Content-Length: 5 5"}, {400, "Content-Length: 5.0"},
         {400, "Content-Length: 1e2"}, {400, "Content-Length:"}, {400, "Content-Length: 18446744073709551621"},
-        {400, "Content-Length: 1000000000000000000000000000000"}, {400, "Content-Length: 5\r\nTransfer-Encoding: chunked"},
+        {400, "Content-Length: 1000000000000000000000000000000"},
+        {400, "Content-Length: 5\r\nTransfer-Encoding: chunked"},
         {400, "Transfer-Encoding: chunked\r\nContent-Length: 5"}, {400, "Transfer-Encoding: identity"},
         {400, "Transfer-Encoding: gzip"}, {400, "Transfer-Encoding: xchunked"}, {400, "Transfer-Encoding:"},
         {400, "Transfer-Encoding: chunked, gzip"}, {501, "Transfer-Encoding: gzip, chunked"},
         {400, "Transfer-Encoding: chunked, chunked"}, {400, "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"},
         {400, "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked"}, {400, "Transfer-Encoding: chunked,"},
         {400, "Transfer-Encoding: \"chunked\""}, {400, "Transfer-Encoding: chunked;q=1"},
-        {400, "Transfer-Encoding:\x0b" "chunked"}, {400, "Transfer-Encoding : chunked"}, {400, " Transfer-Encoding: chunked"},
+        {400, "Transfer-Encoding:\x0b" "chunked"}, {400, "Transfer-Encoding : chunked"},
+        {400, " Transfer-Encoding: chunked"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_EQUAL(parse_field_of(bad[i].field), bad[i].code);
     CU_ASSERT_EQUAL(parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
@@ -156,7 +159,8 @@ static void close_wins_in_the_list_of_connection(void)
 static void hosts(void)
 {
     static const char *const good[] = {"a", "a.b-c", "a:80", "[::1]", "[::1]:80", "127.0.0.1:65535", "", "a:"};
-    static const char *const bad[] = {"a b", "a/b", "a@b", "a:b", "a:123456", "[::1", "[]", "[::1]x", "a\"", "a:1:2", "<a>"};
+    static const char *const bad[] = {"a b", "a/b", "a@b", "a:b", "a:123456", "[::1", "[]", "[::1]x", "a\"",
+                                      "a:1:2", "<a>"};
     char head[256];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", good[i]);
@@ -200,9 +204,10 @@ static void bounds_of_a_head(void)
     free(head);
 }
 
-static void every_cut_and_every_changed_byte_is_judged_without_a_stray_read(void)
+static void cuts_and_changed_bytes(void)
 {
-    static const char whole[] = "POST /embed?x HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 12\r\nConnection: a, close\r\n\r\n";
+    static const char whole[] = "POST /embed?x HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 12\r\n"
+                                "Connection: a, close\r\n\r\n";
     size_t n = sizeof whole - 1;
     const char *why;
     for (size_t cut = 0; cut <= n; cut++) {
@@ -244,13 +249,13 @@ void http_parse_suite(CU_pSuite s)
     CU_add_test(s, "a head is cut at its blank line, however it arrives", a_head_is_cut_where_it_was_found);
     CU_add_test(s, "fields come out whole and trimmed", fields_come_out_trimmed);
     CU_add_test(s, "a field given twice has no single value", a_field_given_twice_has_no_value);
-    CU_add_test(s, "a path comes from the origin and the absolute form, and from nothing else", the_path_of_every_form_of_target);
+    CU_add_test(s, "a path comes from the origin and the absolute form, and from nothing else", targets_and_paths);
     CU_add_test(s, "only HTTP/1.1 and HTTP/1.0 are spoken", versions);
     CU_add_test(s, "framing is one length of digits or exactly chunked", framing_is_one_length_or_exactly_chunked);
     CU_add_test(s, "close wins wherever it stands in Connection", close_wins_in_the_list_of_connection);
     CU_add_test(s, "a Host is one name or address with a port", hosts);
     CU_add_test(s, "100-continue is the only expectation", expectations);
     CU_add_test(s, "a head is bounded in bytes, in fields and in its target", bounds_of_a_head);
-    CU_add_test(s, "every cut is refused, every changed byte is judged", every_cut_and_every_changed_byte_is_judged_without_a_stray_read);
+    CU_add_test(s, "every cut is refused, every changed byte is judged", cuts_and_changed_bytes);
     CU_add_test(s, "a chunk size is 1 to 15 hexadecimal digits", chunk_sizes);
 }

@@ -65,10 +65,11 @@ static void floats_by_name(void)
         {1e9f, "1e9"}, {1e10f, "1e10"}, {FLT_MAX, "3.4028235e38"}, {FLT_MIN, "1.1754944e-38"}, {1e-45f, "1e-45"},
         {0.3f, "0.3"}, {1.0f / 3, "0.33333334"}, {-0.0625f, "-0.0625"}, {5e8f, "500000000"}, {2e-45f, "1e-45"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) CU_ASSERT_STRING_EQUAL(written(cases[i].v), cases[i].text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CU_ASSERT_STRING_EQUAL(written(cases[i].v), cases[i].text);
 }
 
-static void every_exponent_reads_back_at_its_edges(void)
+static void every_exponent_reads_back(void)
 {
     for (uint32_t exponent = 0; exponent < 255; exponent++)
         for (uint32_t near = 0; near < 4; near++) {
@@ -83,7 +84,7 @@ static void every_exponent_reads_back_at_its_edges(void)
     }
 }
 
-static void random_floats_read_back_and_are_shortest(void)
+static void random_floats_are_shortest(void)
 {
     uint64_t state = 42;
     for (int i = 0; i < 200000; i++) {
@@ -106,7 +107,8 @@ static void rows_of_floats(void)
 
 static void ints(void)
 {
-    static const int64_t cases[] = {0, 1, -1, 9, 10, 99, 100, 1000000007, INT64_MAX, INT64_MIN, -10, 999999999999999999};
+    static const int64_t cases[] = {0, 1, -1, 9, 10, 99, 100, 1000000007, INT64_MAX, INT64_MIN, -10,
+                                    999999999999999999};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char wanted[32];
         out o = {0};
@@ -185,8 +187,8 @@ static void a_failure_is_remembered(void)
 void out_suite(CU_pSuite s)
 {
     CU_add_test(s, "well-known floats have their well-known spelling", floats_by_name);
-    CU_add_test(s, "floats at the edges of every binary and decimal exponent read back, shortest", every_exponent_reads_back_at_its_edges);
-    CU_add_test(s, "random floats read back, and no %g with fewer digits does", random_floats_read_back_and_are_shortest);
+    CU_add_test(s, "floats around every power of two and of ten read back, shortest", every_exponent_reads_back);
+    CU_add_test(s, "random floats read back, and no %g with fewer digits does", random_floats_are_shortest);
     CU_add_test(s, "a row of floats is a JSON array", rows_of_floats);
     CU_add_test(s, "integers of every size", ints);
     CU_add_test(s, "JSON strings are escaped where RFC 8259 says, and only there", json_strings);

@@ -1,6 +1,7 @@
 #include "client.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ bool client_open(client *c, int port)
     if (c->fd < 0) return false;
     setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (!connect(c->fd, (struct sockaddr *)&at, sizeof at)) return true;
     client_close(c);
     return false;
@@ -134,6 +136,12 @@ bool client_field(const client_reply *r, const char *name, char *value, size_t c
         return true;
     }
     return false;
+}
+
+bool client_has(const client_reply *r, const char *name, const char *value)
+{
+    char seen[256];
+    return r->status && client_field(r, name, seen, sizeof seen) && !strcmp(seen, value);
 }
 
 client_reply client_ask(client *c, int port, const char *text)

@@ -30,6 +30,7 @@ bool client_ended(client *c);
 bool client_silent(client *c, int ms);       /* nothing comes for so long */
 /* The value of a field of the reply's head into value; false when it is not there. */
 bool client_field(const client_reply *r, const char *name, char *value, size_t cap);
+bool client_has(const client_reply *r, const char *name, const char *value); /* exactly that value */
 /* A connection of its own: sends the text, reads one final reply; the reply lives until client_close(c). */
 client_reply client_ask(client *c, int port, const char *text);
 #endif
