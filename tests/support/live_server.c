@@ -1,4 +1,4 @@
-#include "tests/support/live_server.h"
+#include "live_server.h"
 #include <CUnit/CUnit.h>
 #include <pthread.h>
 #include <stdlib.h>

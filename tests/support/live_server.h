@@ -10,7 +10,7 @@
 #include <CUnit/CUnit.h>
 #include <stdatomic.h>
 #include "server/http.h"
-#include "tests/support/client.h"
+#include "client.h"
 
 enum { LIVE_BIG_BYTES = 16 << 20 };
 
