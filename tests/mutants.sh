@@ -103,7 +103,7 @@ mutant 'the rest of a failed request is computed'       runtime/serve/batcher.c 
 mutant 'a request overtakes the one that is cut'        runtime/serve/batcher.c 's/parts\[n++\] = (batch_part){j, first, j->taken - first};/parts[n++] = (batch_part){j, 0, j->taken - first};/' 'runtime/serve/(batcher|executor)'
 mutant 'a closed queue takes requests'                  runtime/serve/batcher.c 's/^    if (b->closed) {$/    if (b->closed \&\& !j) {/' runtime/serve/batcher
 mutant 'closing wakes nobody'                           runtime/serve/batcher.c 's/pthread_cond_broadcast(&b->work);//' runtime/serve/batcher
-mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (n > 0 || ended) return n;.*/return n;/' runtime/serve/batcher
+mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (n > 0 || ended) return n;/if (n >= 0 || ended) return n;/' runtime/serve/batcher
 mutant 'queued tokens are forgotten when cut'           runtime/serve/batcher.c 's/b->state.queued_tokens -= tokens;//' runtime/serve/batcher
 mutant 'a failed batch counts as computed'              runtime/serve/batcher.c 's/if (result == OK) b->counts.sequences += /b->counts.sequences += /' runtime/serve/batcher
 mutant 'a row that is not finite is handed out'         runtime/serve/executor.c 's/if (finite_rows(rows, (size_t)p.count \* width)) {/if (rows) {/' runtime/serve/executor
