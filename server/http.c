@@ -16,6 +16,7 @@
 enum {
     ACCEPTS_AT_ONCE = 16, /* then the other loops and the open connections get their turn */
     REST_MS = 100,        /* without descriptors the listener stays readable: going on at once would spin */
+    FAREWELL_MS = 100,    /* for handshakes under way when a drain begins */
 };
 
 /* A socket that waited long enough may already hold a request: closing over unread bytes would turn the answer into a
@@ -24,6 +25,7 @@ static void turn_away(http_loop *l, int fd)
 {
     char lines[HTTP_REPLY_LINES_MAX], id[HTTP_ID_MAX], trash[4096];
     out body = {0}, reply = {0};
+    http_count_one(&l->refused); /* first, so that who sees the answer sees the count */
     http_choose_id(id, (http_slice){NULL, 0}, &l->ids);
     error_body(&body, SHAPE_TEI, 503, NULL, "too many connections");
     http_reply_facts facts = {503, body.n, false, id};
@@ -35,7 +37,6 @@ static void turn_away(http_loop *l, int fd)
     shutdown(fd, SHUT_WR);
     close(fd);
     atomic_fetch_sub(&l->server->connections, 1);
-    http_count_one(&l->refused);
     out_free(&body);
     out_free(&reply);
 }
@@ -44,7 +45,7 @@ static void turn_away(http_loop *l, int fd)
 static bool accept_one(http_loop *l)
 {
     int fd = http_listener_accept(l->server->listen_fd);
-    if (fd == LISTENER_STARVED && l->accepting) {
+    if (fd == LISTENER_STARVED && !l->draining) {
         if (!l->resting) log_line(LOG_WARN, "accept", "no descriptors or no memory: connections wait");
         l->resting = true; /* one line for a whole drought */
         event_del(l->listening);
@@ -63,29 +64,36 @@ static void on_listening(evutil_socket_t fd, short what, void *arg)
     for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(arg); i++) {}
 }
 
-static void on_resume(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    event_add(((http_loop *)arg)->listening, NULL);
-}
-
-/* The last loop takes all that waits, then closes: whoever arrived in between would be reset. */
 static void close_listener(http_loop *l)
 {
     http_server *s = l->server;
-    http_listener_deafen(s->listen_fd);
     while (accept_one(l)) {}
+    event_del(l->listening);
     close(s->listen_fd);
     s->listen_fd = -1;
     atomic_store(&s->drained, true);
 }
 
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    http_loop *l = arg;
+    if (l->draining) close_listener(l);
+    else event_add(l->listening, NULL);
+}
+
+/* The last loop takes all that waits and then closes the listener: whoever were still in its queue would be reset. */
 static void begin_drain(http_loop *l)
 {
-    l->accepting = false;
-    event_del(l->listening);
+    l->draining = true;
     event_del(l->resume);
-    if (atomic_fetch_sub(&l->server->accepting, 1) == 1) close_listener(l);
+    if (atomic_fetch_sub(&l->server->accepting, 1) == 1) {
+        http_listener_deafen(l->server->listen_fd);
+        event_add(l->listening, NULL);
+        http_add_timer(l->resume, FAREWELL_MS);
+    } else {
+        event_del(l->listening);
+    }
     for (connection *k = LIST_FIRST(&l->connections), *next; k; k = next) {
         next = connection_next(k);
         if (connection_is_dispensable(k)) connection_free(k);
@@ -118,7 +126,7 @@ static void on_posting(evutil_socket_t fd, short what, void *arg)
     (void)what;
     (void)!read(fd, &n, sizeof n);
     for (exchange *e; (e = exchange_take(&l->box, &posted));) on_exchange(e, posted);
-    if (l->accepting && atomic_load(&l->server->draining)) begin_drain(l);
+    if (!l->draining && atomic_load(&l->server->draining)) begin_drain(l);
     if (atomic_load(&l->server->stopping)) event_base_loopbreak(l->base);
 }
 
@@ -136,7 +144,6 @@ static status loop_open(http_server *s, http_loop *l, error *err)
     if (rc != OK) return rc;
     s->loops_open++; /* loop_close() takes what is half open */
     l->server = s;
-    l->accepting = true;
     (void)!getrandom(&l->ids, sizeof l->ids, 0);
     struct event_config *config = event_config_new();
     if (config) {

@@ -16,7 +16,8 @@ typedef struct {
     struct event      *listening, *resume, *posting;
     exchange_box       box;
     pthread_t          thread;
-    bool               started, accepting;
+    bool               started;
+    bool               draining;     /* it has begun to; of its server's flag it learns a little later */
     bool               resting;      /* out of descriptors since the last accept */
     uint64_t           ids;          /* state of the request ids */
     http_date          date;

@@ -11,6 +11,7 @@ status http_listener_open(int *fd, const char *host, int *port, error *err);
 /* A connection's socket, non-blocking; or LISTENER_EMPTY: nobody waits; LISTENER_STARVED: no descriptor or memory for
  * whoever does, so the listener stays readable; LISTENER_LOST: that one has left again, ask for the next. */
 int    http_listener_accept(int fd);
-/* Who connects from now on is not heard and tries again a second later.  Those who wait can still be accepted. */
+/* Who begins to connect from now on is not heard, and tries again a second later.  Those who wait, and those amid
+ * their handshake, can still be accepted: leave them a moment before close(). */
 void   http_listener_deafen(int fd);
 #endif

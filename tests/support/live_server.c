@@ -9,13 +9,14 @@ enum { WAITING_MAX = 1024 };
 
 http_server *live_server;
 int          live_port;
-bool         live_wakes_early;
-atomic_int   live_run, live_gone, live_freed;
+bool         live_wakes_early, live_dawdles;
+atomic_int   live_run, live_gone, live_freed, live_overlaps;
 const char   live_hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static call           *waiting[WAITING_MAX]; /* handed over by run_wait(), until live_release() */
 static int             n_waiting;
+static atomic_int      running; /* run_wait() now */
 
 static void reply_bytes(call *c, const char *p, size_t n)
 {
@@ -57,7 +58,11 @@ static void free_wait(void *state)
     atomic_fetch_add(&live_freed, 1);
 }
 
-static void finish_wait(call *c) { reply_bytes(c, c->state, strlen(c->state)); }
+static void finish_wait(call *c)
+{
+    if (atomic_load(&running)) atomic_fetch_add(&live_overlaps, 1);
+    reply_bytes(c, c->state, strlen(c->state));
+}
 
 static void gone_wait(call *c)
 {
@@ -66,15 +71,17 @@ static void gone_wait(call *c)
 
 static void run_wait(call *c)
 {
+    bool early = live_wakes_early;
+    atomic_fetch_add(&running, 1);
     atomic_fetch_add(&live_run, 1);
     c->state = strdup(c->body_bytes < 100 ? c->body : "long");
     c->free_state = free_wait;
     c->finish = finish_wait;
     c->gone = gone_wait;
-    if (live_wakes_early) {
-        call_wake(c);
-        return;
-    }
+    if (early) call_wake(c);
+    for (int i = 0; live_dawdles && i < 30; i++) live_nap();
+    atomic_fetch_sub(&running, 1);
+    if (early) return; /* c may be no more */
     pthread_mutex_lock(&lock);
     waiting[n_waiting++] = c;
     pthread_mutex_unlock(&lock);
@@ -105,10 +112,11 @@ void live_start(http_limits limits)
 {
     error err = {""};
     n_waiting = 0;
-    live_wakes_early = false;
+    live_wakes_early = live_dawdles = false;
     atomic_store(&live_run, 0);
     atomic_store(&live_gone, 0);
     atomic_store(&live_freed, 0);
+    atomic_store(&live_overlaps, 0);
     CU_ASSERT_EQUAL_FATAL(http_open(&live_server, limits, NULL, &err), OK);
     live_port = http_port(live_server);
 }

@@ -17,7 +17,9 @@ enum { LIVE_BIG_BYTES = 16 << 20 };
 extern http_server *live_server;
 extern int          live_port;
 extern bool         live_wakes_early;                /* /wait is woken before its run() returns */
+extern bool         live_dawdles;                    /* run() of /wait goes on for 30 ms */
 extern atomic_int   live_run, live_gone, live_freed; /* calls of /echo and /wait; of /wait: left, ended */
+extern atomic_int   live_overlaps;                   /* finish() of /wait while one of its run() went on */
 extern const char   live_hello[];                    /* a whole request */
 
 http_limits live_limits(void);    /* generous */
