@@ -147,6 +147,7 @@ static void check_ends(const kernels *k)
         const gemm_activation activation = (gemm_activation)a;
         CU_ASSERT_EQUAL(activated(k, activation, 0), 0);
         CU_ASSERT_EQUAL(activated(k, activation, -100), 0);
+        CU_ASSERT_EQUAL(activated(k, activation, -1e30f), 0);
         CU_ASSERT(fabs((double)activated(k, activation, 100) - 100) <= 1e-5);
         CU_ASSERT(fabs((double)activated(k, activation, 1e30f) / 1e30 - 1) <= 1e-6);
         CU_ASSERT(isnan(activated(k, activation, NAN)));

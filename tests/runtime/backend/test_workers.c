@@ -64,6 +64,10 @@ static void many_short_runs_follow_each_other(void)
         wrong += t.count[i] != want;
     }
     CU_ASSERT_EQUAL(wrong, 0);
+    memset(&t, 0, sizeof t);
+    for (int run = 0; run < 1000; run++) workers_run(w, TASKS, count_task, &t); /* and a crowd around every claim */
+    for (int i = 0; i < TASKS; i++) wrong += t.count[i] != 1000;
+    CU_ASSERT_EQUAL(wrong, 0);
     workers_close(w);
 }
 
