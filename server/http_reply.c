@@ -32,10 +32,10 @@ static const char *date_now(http_date *date)
 
 size_t http_reply_lines(char lines[HTTP_REPLY_LINES_MAX], http_date *date, const http_reply_facts *facts)
 {
-    return (size_t)snprintf(lines, HTTP_REPLY_LINES_MAX,
-                            "HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-length: %zu\r\nconnection: %s\r\nx-request-id: %s\r\n",
-                            facts->code, reason_of(facts->code), date_now(date), facts->body_bytes,
-                            facts->keep_alive ? "keep-alive" : "close", facts->request_id);
+    static const char form[] =
+        "HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-length: %zu\r\nconnection: %s\r\nx-request-id: %s\r\n";
+    return (size_t)snprintf(lines, HTTP_REPLY_LINES_MAX, form, facts->code, reason_of(facts->code), date_now(date),
+                            facts->body_bytes, facts->keep_alive ? "keep-alive" : "close", facts->request_id);
 }
 
 static bool is_plain(char ch)

@@ -24,13 +24,13 @@ enum {
     TAIL = 8 /* the cut mark and what closes the line */
 };
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
-static log_level least_level = LOG_INFO;
+static atomic_int least_level = LOG_INFO; /* read by every thread; no order with anything else is needed */
 static atomic_long dropped; /* a statistic: no order with anything else is needed */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct { char bytes[LINE_MAX_BYTES]; size_t n; } line;
 
-void log_set_level(log_level least) { least_level = least; }
+void log_set_level(log_level least) { atomic_store_explicit(&least_level, (int)least, memory_order_relaxed); }
 long log_dropped(void) { return atomic_load_explicit(&dropped, memory_order_relaxed); }
 
 static void put(line *l, const char *s) /* fixed text, always fits */
@@ -100,7 +100,7 @@ static bool write_at_once(const line *l)
 
 void log_line(log_level level, const char *event, const char *fmt, ...)
 {
-    if (level < least_level) return;
+    if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed)) return;
     char message[MESSAGE_MAX];
     line l = {.n = 0};
     va_list args;

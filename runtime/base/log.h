@@ -7,7 +7,7 @@
 
 typedef enum { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } log_level;
 
-void log_set_level(log_level least); /* default LOG_INFO; before threads start */
+void log_set_level(log_level least); /* default LOG_INFO */
 /* event: a short fixed name ("ready", "request"); the rest is the human part. */
 void log_line(log_level level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 long log_dropped(void);

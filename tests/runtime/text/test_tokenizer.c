@@ -300,6 +300,29 @@ static void cutting(void)
     end();
 }
 
+/* Marks of class 224 and 216, not of the kind that accents are stripped by; the character between is dropped. */
+#define TONE "\xe3\x80\xae"
+#define STEM "\xf0\x9d\x85\xa5"
+#define ZERO_WIDTH "\xe2\x80\x8b"
+
+static void marks_are_ordered(void)
+{
+    static const char *const texts[] = {"a" TONE STEM, "a" STEM TONE, "a" TONE ZERO_WIDTH STEM};
+    enum { A = MASK + 1 };
+    begin();
+    static const char vocab[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##" STEM "\n##" TONE "\n";
+    write_file("vocab.txt", vocab, sizeof vocab - 1);
+    tokenizer *t = opened();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        token_span spans[8];
+        ENCODES(t, texts[i], A, A + 1, A + 2);
+        CU_ASSERT_EQUAL(tokenizer_spans(t, (text_view){texts[i], strlen(texts[i])}, NULL, 0, CUT_RIGHT, false, spans), 3);
+        for (int k = 0; k < 3; k++) CU_ASSERT_EQUAL(spans[k].id, A + k);
+    }
+    tokenizer_close(t);
+    end();
+}
+
 static void decode_is_bounded(void)
 {
     begin();
@@ -327,5 +350,6 @@ void tokenizer_suite(CU_pSuite s)
     CU_add_test(s, "U47 added tokens follow their flags, in raw text", added_tokens_follow_their_flags);
     CU_add_test(s, "U46 300,000 times one character costs one word's memory", hostile_texts);
     CU_add_test(s, "texts and pairs are cut on either side", cutting);
+    CU_add_test(s, "marks are put into canonical order, across what is dropped", marks_are_ordered);
     CU_add_test(s, "decoding never writes past its buffer", decode_is_bounded);
 }

@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# mutants.sh [PATTERN] - breaks one line at a time and wants the named tests to turn red.
+#
+# A row of the table says what is broken, where, how (a sed expression) and which ctest entries must notice.  Rows whose
+# words or file match PATTERN are run, all of them without one.  Each break is made in a copy of the tree below a
+# temporary folder, built there and undone; the tree itself is not touched.  A break that changes nothing, that does not
+# compile or that no named test notices fails the run, and so does a named test that is red before anything is broken.
+# Takes minutes, so it is run by hand: after a test was rewritten, or with a new row.
+set -euo pipefail
+pattern=${1:-.}
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree="$work/tree" build="$work/build"
+what=() file=() change=() tests=()
+
+mutant() { # mutant WHAT FILE SED-EXPRESSION TESTS
+    grep -qE -- "$pattern" <<<"$1 $2" || return 0
+    what+=("$1") file+=("$2") change+=("$3") tests+=("$4")
+}
+
+# text
+mutant 'an unknown word keeps the pieces found before'  runtime/text/wordpiece.c 's/else s->out = ids;/else (void)ids;/' golden/token_ids
+mutant 'the first piece found is taken, not the longest' runtime/text/wordpiece.c 's/^\( *\)end = j;$/\1end = j;\n\1break;/' golden/token_ids
+mutant 'a word may have one character more'             runtime/text/wordpiece.c 's/known = s->chars <= w->word_chars/known = s->chars <= w->word_chars + 1/' 'golden/token_ids|runtime/text/tokenizer'
+mutant 'a dotted capital I is one character'            runtime/text/wordpiece.c 's/dotted = c == 0x130/dotted = c == 0x131/' 'golden/token_ids|runtime/text/tokenizer'
+mutant 'marks stay in the order of the text'            runtime/text/wordpiece.c 's/s->hold\[j - 1\].klass > s->hold\[j\].klass/s->hold[j - 1].klass > 254/' runtime/text/tokenizer
+mutant 'a Chinese character joins its word'             runtime/text/wordpiece.c 's/if (o.isolate_cjk) mask |= UNICODE_CJK;//' golden/token_ids
+mutant 'punctuation does not end the word before'       runtime/text/wordpiece.c 's/^    if (f & UNICODE_PUNCT) end_word(s, with_ranges);$//' golden/token_ids
+mutant 'a dropped character ends a run of marks'        runtime/text/wordpiece.c 's/if (f & UNICODE_DROP) return; .*/if (f \& UNICODE_DROP) { release(s, with_ranges); return; }/' runtime/text/tokenizer
+mutant 'held marks take the first range'                runtime/text/wordpiece.c 's/r->emitted = r->sources\[next++\]/r->emitted = r->sources[next]/; s/next = 0;$/next = 0; (void)next;/' golden/token_ids
+mutant 'a piece ends where its last character begins'   runtime/text/wordpiece.c 's/s->r->byte\[end - 1\].stop/s->r->byte[end - 1].start/' golden/token_ids
+mutant 'an added token is found within a word'          runtime/text/added.c     's/t->single_word && beside_word/false \&\& beside_word/' runtime/text/tokenizer
+mutant 'the shortest added token is tried first'        runtime/text/added.c     's/(x->n < y->n ? 1 : -1)/(x->n < y->n ? -1 : 1)/' runtime/text/tokenizer
+mutant 'blanks after an added token stay'               runtime/text/added.c     's/t->right_strip && stop < end/false \&\& stop < end/' runtime/text/tokenizer
+mutant 'the second text of a pair is type 0'            runtime/text/tokenizer.c 's/memset(types + n, 1,/memset(types + n, 0,/' 'golden/token_ids|runtime/text/tokenizer'
+mutant 'a cut on the left keeps the beginning'          runtime/text/tokenizer.c 's/(side == CUT_LEFT ? n_b - keep_b : 0)/0/' runtime/text/tokenizer
+mutant 'a pair is cut without room for its frame'       runtime/text/tokenizer.c 's/keep_of(max_tokens - framing,/keep_of(max_tokens - TEMPLATE_ONE,/' runtime/text/tokenizer
+mutant 'decoding forgets the cleanup'                   runtime/text/tokenizer.c 's/t->cleanup && takes_no_blank(k->p)/false \&\& takes_no_blank(k->p)/' 'golden/token_ids|runtime/text/tokenizer'
+mutant 'decoding ends its text one byte late'           runtime/text/tokenizer.c 's/out\[w.n < cap ? w.n : cap - 1\] = 0/out[w.n < cap ? w.n : cap] = 0/' runtime/text/tokenizer
+mutant 'a vocabulary may lack a special token'          runtime/text/tokenizer_load.c 's/names\[i\].required) rc = need_id/names[i].required \&\& 0) rc = need_id/' runtime/text/tokenizer
+mutant 'a byte order mark is a piece'                   runtime/text/tokenizer_load.c 's/if (f.size >= 3 && !memcmp/if (f.size >= 3000000 \&\& !memcmp/' runtime/text/tokenizer
+mutant 'any pre-tokenizer is taken for BERT'"'"'s'      runtime/text/tokenizer_load.c 's/if (!type || strcmp(type, wanted))/if (!type)/' runtime/text/tokenizer
+
+# base
+mutant 'an escaped NUL passes'                          runtime/base/json.c 's/if (unit == 0) return.*//' runtime/base/json
+mutant 'a lone low surrogate passes'                    runtime/base/json.c 's/if (unit >= 0xdc00 && unit <= 0xdfff) return.*//' runtime/base/json
+mutant 'a high surrogate needs no low one'              runtime/base/json.c 's/if (low < 0xdc00 || low > 0xdfff) return/if (low > 0xffff) return/' runtime/base/json
+mutant 'one level too many'                             runtime/base/json.c 's/if (s->depth == s->depth_max)/if (s->depth > s->depth_max)/' runtime/base/json
+mutant 'one value too many'                             runtime/base/json.c 's/if (s->values++ == s->values_max)/if (s->values++ > s->values_max)/' runtime/base/json
+mutant 'a second document may follow'                   runtime/base/json.c 's/return s->p == s->end ? OK : refuse_here(s, "the end");/return OK;/' runtime/base/json
+mutant 'numbers may begin with zeros'                   runtime/base/json.c 's/if (\*digits == .0. && p > digits + 1) return.*//' runtime/base/json
+mutant 'a number may be infinite'                       runtime/base/json.c 's/if (!isfinite(strtod(copy, NULL))) return.*//' runtime/base/json
+mutant 'the last of two equal keys counts'              runtime/base/json.c 's/^        if (\*out) {$/        if (*out \&\& !name) {/' runtime/base/json
+mutant 'an integer may have a fraction'                 runtime/base/json.c 's/ || d != floor(d))/)/' runtime/base/json
+mutant 'names may leave the directory'                  runtime/base/file.c 's/if (!strncmp(p, "..", 2) && .*//' runtime/base/file
+mutant 'links may leave the directory'                  runtime/base/file.c 's/.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS/.resolve = 0/' runtime/base/file
+mutant 'without openat2 links are followed'             runtime/base/file.c 's/OPEN_FLAGS | O_NOFOLLOW |/OPEN_FLAGS |/' runtime/base/file
+mutant 'what is no file is read'                        runtime/base/file.c 's/else if (!S_ISREG(st.st_mode))/else if (S_ISDIR(st.st_mode) \&\& !out)/' runtime/base/file
+mutant 'a file may have one byte too many'              runtime/base/file.c 's/(uint64_t)st.st_size > max_bytes)/(uint64_t)st.st_size > max_bytes + 1)/' runtime/base/file
+mutant 'the digest follows the order of reading'        runtime/base/file.c 's/while (i < d->n && strcmp(d->record\[i\].name, name) < 0) i++;/i = d->n;/' runtime/base/file
+mutant 'a file may change between two reads'            runtime/base/file.c 's/if (d->record\[i\].size == size && .*/return OK;/' runtime/base/file
+mutant 'control characters reach the log'               runtime/base/log.c  's/return \*p < 0x20 || \*p == 0x7f || .*/return *p == 0x0a;/' runtime/base/log
+mutant 'quotes are not escaped in the log'              runtime/base/log.c  "s/json && (\*p == '\"' ||/json \&\& (*p == 1 ||/" runtime/base/log
+mutant 'a lost line is not counted'                     runtime/base/log.c  's/if (!write_at_once(&l)) .*/write_at_once(\&l);/' runtime/base/log
+mutant 'a full pipe is waited for'                      runtime/base/log.c  's/if (poll(&out, 1, 0) == 1 && .*/if (poll(\&out, 1, 0) < 9)/' runtime/base/log
+mutant 'a long message is cut within a character'       runtime/base/log.c  's/while (end && .*0x80) end--;//' runtime/base/log
+
+# model
+mutant 'the header'"'"'s length is trusted'             runtime/model/safetensors.c 's/n > HEADER_MAX || n > size - 8/n > HEADER_MAX/' runtime/model/safetensors
+mutant 'a header may be of any length'                  runtime/model/safetensors.c 's/n < 2 || n > HEADER_MAX ||/n < 2 ||/' runtime/model/safetensors
+mutant 'offsets may be reversed'                        runtime/model/safetensors.c 's/out->begin > out->end || out->end > data_bytes/out->end > data_bytes/' runtime/model/safetensors
+mutant 'offsets may lie outside'                        runtime/model/safetensors.c 's/out->begin > out->end || out->end > data_bytes/out->begin > out->end/' runtime/model/safetensors
+mutant 'tensors may overlap'                            runtime/model/safetensors.c 's/if (spans\[i\].begin != covered)/if (spans[i].begin > covered)/' runtime/model/safetensors
+mutant 'tensors may leave holes'                        runtime/model/safetensors.c 's/if (spans\[i\].begin != covered)/if (spans[i].begin < covered)/' runtime/model/safetensors
+mutant 'data may be left over'                          runtime/model/safetensors.c 's/if (covered != data_bytes)/if (covered > data_bytes)/' runtime/model/safetensors
+mutant 'a shape need not fit its bytes'                 runtime/model/safetensors.c 's/if (at->end - at->begin != bits \/ 8)/if (at->end - at->begin < bits \/ 8)/' runtime/model/safetensors
+mutant 'a tensor may occur twice'                       runtime/model/safetensors.c 's/if (!by_name(&t\[i - 1\], &t\[i\])) return/if (n < 0) return/' runtime/model/safetensors
+mutant 'subnormal halves become zero'                   runtime/model/safetensors.c 's/(float)fraction \* 0x1p-24f/(float)fraction * 0/' runtime/model/safetensors
+mutant 'an infinite weight is accepted'                 runtime/model/weights.c 's/if (at == t->elements) return OK;/return OK;/' runtime/model/weights
+mutant 'the second extent is not looked at'             runtime/model/weights.c 's/(rank == 1 || t->shape\[1\] == columns)/(rank == 1 || columns)/' runtime/model/weights
+mutant 'a missing tensor is no error'                   runtime/model/weights.c 's/if (!\*field(record, &table\[i\]))/if (!record)/' runtime/model/weights
+mutant 'two tensors may be the same weight'             runtime/model/weights.c 's/if (rc == OK && \*slot)/if (rc == OK \&\& !slot)/' runtime/model/weights
+mutant 'the tokenizer may give ids above the embedding' runtime/model/weights.c 's/vocab_size > m->description.shape.vocab)/vocab_size > 2 * m->description.shape.vocab + 1000)/' runtime/model/weights
+mutant 'layers beyond the last are ignored'             runtime/model/weights.c 's/if (layer >= m->description.shape.layers)/if (layer > m->description.shape.layers)/' runtime/model/weights
+mutant 'heads need not divide the width'                runtime/model/description.c 's/if (s->hidden % s->heads)/if (s->hidden < 0)/' runtime/model/description
+mutant 'a layer_norm_eps of 0 is accepted'              runtime/model/description.c 's/m->layer_norm_eps >= 0x1p-126f/m->layer_norm_eps >= 0/' runtime/model/description
+mutant 'relative positions are taken for absolute'      runtime/model/description.c 's/if (positions && strcmp(positions, "absolute"))/if (positions \&\& 0)/' runtime/model/description
+mutant 'labels may be numbered from 1'                  runtime/model/description.c 's/if (i < 0 || m->labels\[i\] ||/if (i < 0 ||/' runtime/model/description
+mutant 'no pooling mode is the mean'                    runtime/model/sentence.c 's/if (rc == OK && !m->pooling) rc = fail.*/if (rc == OK \&\& !m->pooling) m->pooling = 1;/' runtime/model/description
+mutant 'a pooling of another width is accepted'         runtime/model/sentence.c 's/if (rc == OK && dimension && dimension != m->shape.hidden)/if (rc == OK \&\& dimension < 0)/' runtime/model/description
+mutant 'modules may come in any order'                  runtime/model/sentence.c 's/if (n == 3 || strcmp(row.type, chain\[n\]))/if (n == 3 || !chain[n])/' runtime/model/description
+
+# serve
+mutant 'the queue takes one token too many'             runtime/serve/policy.c  's/return n_tokens <= l->max_queued_tokens/return n_tokens - 1 <= l->max_queued_tokens/' runtime/serve/policy
+mutant 'a batch may have one sequence too many'         runtime/serve/policy.c  's/sequences < l->budget_sequences/sequences <= l->budget_sequences/' runtime/serve/policy
+mutant 'a batch may have one token too many'            runtime/serve/policy.c  's/n_tokens <= l->budget_tokens - tokens/n_tokens <= l->budget_tokens - tokens + 1/' runtime/serve/policy
+mutant 'a wait is rounded down'                         runtime/serve/policy.c  's/ceil((double)/floor((double)/' runtime/serve/policy
+mutant 'an idle server refuses what is large'           runtime/serve/policy.c  's/if (s->queued_tokens == 0 && s->running_tokens == 0) return true;.*//' runtime/serve/policy
+mutant 'a client that left is computed'                 runtime/serve/batcher.c 's/if (atomic_load_explicit(&j->gone, memory_order_relaxed))/if (j->n < 0)/' runtime/serve/batcher
+mutant 'the last failure is told'                       runtime/serve/batcher.c 's/if (result != OK && j->result == OK) {/if (result != OK) {/' runtime/serve/batcher
+mutant 'the rest of a failed request is computed'       runtime/serve/batcher.c 's/if (j->result != OK && j->taken < j->n) drop_head_locked(b);.*//' runtime/serve/batcher
+mutant 'a request overtakes the one that is cut'        runtime/serve/batcher.c 's/parts\[n++\] = (batch_part){j, first, j->taken - first};/parts[n++] = (batch_part){j, 0, j->taken - first};/' 'runtime/serve/(batcher|executor)'
+mutant 'a closed queue takes requests'                  runtime/serve/batcher.c 's/^    if (b->closed) {$/    if (b->closed \&\& !j) {/' runtime/serve/batcher
+mutant 'closing wakes nobody'                           runtime/serve/batcher.c 's/pthread_cond_broadcast(&b->work);//' runtime/serve/batcher
+mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (n > 0 || ended) return n;/if (n >= 0 || ended) return n;/' runtime/serve/batcher
+mutant 'queued tokens are forgotten when cut'           runtime/serve/batcher.c 's/b->state.queued_tokens -= tokens;//' runtime/serve/batcher
+mutant 'a failed batch counts as computed'              runtime/serve/batcher.c 's/if (result == OK) b->counts.sequences += /b->counts.sequences += /' runtime/serve/batcher
+mutant 'a row that is not finite is handed out'         runtime/serve/executor.c 's/finite &= isfinite/finite |= isfinite/' runtime/serve/executor
+mutant 'every part gets the first rows'                 runtime/serve/executor.c 's/row += p.count;/row += 0;/' runtime/serve/executor
+mutant 'a failed forward is handed out'                 runtime/serve/executor.c 's/if (rc == OK) {/if (rc == OK || x) {/' runtime/serve/executor
+mutant 'normalize is forgotten'                         runtime/serve/executor.c 's/x->normalize\[b.S++\] = j->normalize;/x->normalize[b.S++] = 0;/' runtime/serve/executor
+
+[ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
+
+# Sources alone: what lies in build/ is of another tree.  The model is read where it is.
+mkdir "$tree"
+tar -C "$here" --exclude=./build --exclude=./models --exclude=./.git -cf - . | tar -C "$tree" -xf -
+[ ! -e "$here/models" ] || ln -s "$here/models" "$tree/models"
+
+compile() { cmake --build "$build" --target beeline-tests >"$work/log" 2>&1; }
+# A break may make a test wait for ever; the entries have longer limits of their own.
+run() { timeout 90 ctest --test-dir "$build" --no-tests=error -R "^($1)\$" >"$work/log" 2>&1; }
+
+# -O1: what is built is run once.
+if ! cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE='-O1 -g' >"$work/log" 2>&1 || ! compile; then
+    cat "$work/log"
+    exit 2
+fi
+for entries in $(printf '%s\n' "${tests[@]}" | sort -u); do
+    run "$entries" || { echo "red before anything is broken: $entries"; tail -n 20 "$work/log"; exit 2; }
+done
+
+killed=0 bad=0
+for i in "${!what[@]}"; do
+    source="$tree/${file[i]}"
+    [ -f "$source" ] || { echo "no such file: ${what[i]} (${file[i]})"; bad=1; continue; }
+    cp "$source" "$work/saved"
+    sed -i "${change[i]}" "$source"
+    if cmp -s "$source" "$work/saved"; then verdict='changes nothing'
+    elif ! compile; then verdict='does not compile'
+    elif run "${tests[i]}"; then verdict=survived
+    else verdict=killed
+    fi
+    printf '%-16s %s (%s)\n' "$verdict" "${what[i]}" "${file[i]}"
+    if [ "$verdict" = killed ]; then killed=$((killed + 1)); else bad=1; fi
+    [ "$verdict" != 'does not compile' ] || grep -m 3 'error:' "$work/log" || true
+    cp "$work/saved" "$source"
+done
+echo "$killed of ${#what[@]} killed"
+exit "$bad"
