@@ -120,7 +120,7 @@ mutant 'keys that are not there are attended to'        kernels/cpu/attention_lo
 mutant 'the largest score is not taken off'             kernels/cpu/attention_loops.h 's/largest = lanes_set(lanes_largest(most))/largest = lanes_set(0 * lanes_largest(most))/' kernels/cpu/attention
 mutant 'a variance in one pass'                         kernels/cpu/norm_loops.h 's/lanes d = lanes_sub(lanes_load(x + h), means);/lanes d = lanes_load(x + h);/; s/float variance = lanes_sum(squares);/float variance = lanes_sum(squares) - mean * mean * (float)whole;/' kernels/cpu/norm
 mutant 'a pooled maximum ignores NaN'                   kernels/cpu/pool.c 's/in\[h\] > out\[h\] || in\[h\] != in\[h\]/in[h] > out[h]/' kernels/cpu/pool
-mutant 'max comes before cls'                           kernels/cpu/pool.h 's/POOLING_CLS = 1, POOLING_MAX = 2/POOLING_MAX = 1, POOLING_CLS = 2/; s/(int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX/1/' kernels/cpu/pool
+mutant 'a weighted mean counts from 0'                  kernels/cpu/pool.c 's/POOLING_WEIGHTED_MEAN ? t + 1 : 1/POOLING_WEIGHTED_MEAN ? t : 1/' kernels/cpu/pool
 mutant 'a claim is no exchange'                         runtime/backend/workers.c 's/!atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)/(atomic_store(\&w->claims, seen - 1), 0)/' runtime/backend/workers
 mutant 'sleeping threads are not woken'                 runtime/backend/workers.c 's/if (tasks > 1 && atomic_load(&w->sleepers) > 0)/if (tasks < 0)/' runtime/backend/workers
 mutant 'a waiting caller is not woken'                  runtime/backend/workers.c 's/pthread_cond_signal(&w->finished);//' runtime/backend/workers
