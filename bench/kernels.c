@@ -52,8 +52,8 @@ static float *floats(size_t n)
 static int room_make(room *r)
 {
     float **each[] = {&r->a, &r->weight, &r->packed, &r->vectors, &r->table, &r->out, &r->want, &r->scratch};
-    size_t  sizes[] = {T * stride_of(I), (size_t)I * H, gemm_packed_floats(I, I), I, (size_t)WORDS * H, T * stride_of(I),
-                       T * stride_of(I), attention_scratch_floats(T, H / HEADS)};
+    size_t  sizes[] = {T * stride_of(I), (size_t)I * H, gemm_packed_floats(I, I), I, (size_t)WORDS * H,
+                       T * stride_of(I), T * stride_of(I), attention_scratch_floats(T, H / HEADS)};
     int     made = 1;
     memset(r, 0, sizeof *r);
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) made = (*each[i] = floats(sizes[i])) && made;
@@ -84,7 +84,8 @@ static void run(const workload *w, const kernels *k, room *r)
         break;
     }
     case ATTENTION: {
-        attention a = {.qkv = r->a, .out = out, .qkv_stride = 3 * H, .out_stride = H, .heads = HEADS, .width = H / HEADS};
+        attention a = {.qkv = r->a, .out = out, .qkv_stride = 3 * H, .out_stride = H, .heads = HEADS,
+                       .width = H / HEADS};
         if (!k) attention_plain(&a, 0, w->rows);
         for (int head = 0; k && head < HEADS; head++)
             k->attention(&a, (attention_part){0, w->rows, head, 0, w->rows}, r->scratch);
@@ -94,8 +95,8 @@ static void run(const workload *w, const kernels *k, room *r)
     case EMBED: {
         layer_norm l = {.in = w->what == NORM ? r->a : out, .out = out, .in_stride = H, .out_stride = H, .hidden = H,
                         .gamma = r->vectors, .beta = r->vectors + H, .eps = 1e-12f};
-        embed e = {.ids = r->ids, .positions = r->positions, .word = r->table, .position = r->weight, .type = r->vectors,
-                   .norm = l};
+        embed e = {.ids = r->ids, .positions = r->positions, .word = r->table, .position = r->weight,
+                   .type = r->vectors, .norm = l};
         if (w->what == NORM) (k ? k->layer_norm : layer_norm_plain)(&l, 0, w->rows);
         else (k ? k->embed : embed_plain)(&e, 0, w->rows);
         break;
@@ -177,8 +178,8 @@ int bench_kernels(int argc, char **argv)
             continue;
         }
         peak p = peak_measure(k, w);
-        printf("%s: fp32 peak %.1f GFLOP/s on one core\n%-28s %10s %10s %10s %14s %8s\n", k->name, p.one, "kernel", "error",
-               "median us", "GFLOP/s", "share of peak", "GB/s");
+        printf("%s: fp32 peak %.1f GFLOP/s on one core\n%-28s %10s %10s %10s %14s %8s\n", k->name, p.one,
+               "kernel", "error", "median us", "GFLOP/s", "share of peak", "GB/s");
         for (size_t n = 0; n < sizeof workloads / sizeof *workloads; n++) {
             const workload *one = &workloads[n];
             if (one->what == PRODUCT) gemm_pack(r.packed, r.weight, one->K, one->N, 0);

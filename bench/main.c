@@ -14,7 +14,8 @@ enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 static int help(FILE *f)
 {
     fprintf(f, "usage: beeline-bench BENCH [arguments]\n\n");
-    for (int i = 0; i < BENCHES; i++) fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
+    for (int i = 0; i < BENCHES; i++)
+        fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
     fprintf(f, "  %-10s %-11s all of these\n\nDIR is a model directory.\n", "all", "DIR");
     return f == stdout ? 0 : USAGE;
 }

@@ -18,7 +18,9 @@
 enum { SEQUENCES = 32, TOKENS = 4096, ROUNDS = 21, ROUND_NS = 100000000 };
 
 typedef struct { const char *name; int sequences, tokens; } workload; /* tokens of each sequence; 0: mixed */
-static const workload shapes[] = {{"1 x 16", 1, 16}, {"1 x 128", 1, 128}, {"8 x 128", 8, 128}, {"32 mixed", SEQUENCES, 0}};
+static const workload shapes[] = {
+    {"1 x 16", 1, 16}, {"1 x 128", 1, 128}, {"8 x 128", 8, 128}, {"32 mixed", SEQUENCES, 0},
+};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
@@ -38,7 +40,8 @@ static void fill(packed *p, workload s, const model_shape *m)
         if (n > m->positions) n = m->positions;
         p->lengths[i] = n;
         p->normalize[i] = 1;
-        for (int t = 0; t < n; t++) p->ids[p->in.T + t] = (int32_t)(((unsigned)(p->in.T + t) * 2654435761u) % (unsigned)m->vocab);
+        for (int t = 0; t < n; t++)
+            p->ids[p->in.T + t] = (int32_t)(((unsigned)(p->in.T + t) * 2654435761u) % (unsigned)m->vocab);
         p->in.T += n;
         p->starts[i + 1] = p->in.T;
         if (n > p->in.longest) p->in.longest = n;
@@ -86,10 +89,11 @@ static status run(const model *m, backend *b, workers *w, error *err)
     const model_shape *shape = &m->description.shape;
     static double  ns[SHAPES][ROUNDS], one[ROUNDS], all[ROUNDS];
     static packed  work[SHAPES];
-    float         *out = malloc((size_t)SEQUENCES * (size_t)m->description.dimensions * 2 * sizeof *out);
+    const size_t   floats = (size_t)SEQUENCES * (size_t)m->description.dimensions;
+    float         *out = malloc(2 * floats * sizeof *out);
     status         rc = out ? OK : fail(err, NO_MEMORY, "no memory for the vectors");
     for (int s = 0; s < SHAPES; s++) fill(&work[s], shapes[s], shape);
-    if (rc == OK) rc = check(m, b, &work[SHAPES - 1], out, out + (size_t)SEQUENCES * (size_t)m->description.dimensions, err);
+    if (rc == OK) rc = check(m, b, &work[SHAPES - 1], out, out + floats, err);
     for (int round = 0; round < ROUNDS && rc == OK; round++) {
         peak p = peak_measure(kernels_best(), w);
         one[round] = p.one;
@@ -104,10 +108,12 @@ static status run(const model *m, backend *b, workers *w, error *err)
     const double top = median(all, ROUNDS);
     printf("%s: %s; fp32 peak %.1f GFLOP/s a core, %.1f on all\n", m->description.name, backend_cpu.describe(b),
            median(one, ROUNDS), top);
-    printf("%-10s %8s %10s %12s %10s %14s\n", "sequences", "tokens", "median ms", "tokens/s", "GFLOP/s", "share of peak");
+    printf("%-10s %8s %10s %12s %10s %14s\n", "sequences", "tokens", "median ms", "tokens/s", "GFLOP/s",
+           "share of peak");
     for (int s = 0; s < SHAPES; s++) {
         const double took = median(ns[s], ROUNDS);
-        const double flops = cost_model_flops(shape->layers, shape->hidden, shape->inner, work[s].lengths, work[s].in.S);
+        const double flops = cost_model_flops(shape->layers, shape->hidden, shape->inner, work[s].lengths,
+                                              work[s].in.S);
         printf("%-10s %8d %10.3f %12.0f %10.1f %14.2f\n", shapes[s].name, work[s].in.T, took / 1e6,
                work[s].in.T / took * 1e9, flops / took, flops / took / top);
     }

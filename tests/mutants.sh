@@ -111,6 +111,28 @@ mutant 'every part gets the first rows'                 runtime/serve/executor.c
 mutant 'a failed forward is handed out'                 runtime/serve/executor.c 's/if (rc == OK) {/if (rc == OK || x) {/' runtime/serve/executor
 mutant 'normalize is forgotten'                         runtime/serve/executor.c 's/x->normalize\[b.S++\] = j->normalize;/x->normalize[b.S++] = 0;/' runtime/serve/executor
 
+# kernels and backend
+mutant 'a store takes too many columns'                 kernels/cpu/gemm_loops.h 's/lanes_store_n(g->c + \(.*\), x, left);/lanes_store(g->c + \1, x);/' kernels/cpu/gemm
+mutant 'the bias is forgotten'                          kernels/cpu/gemm_loops.h 's/g->bias ? lanes_load_n(g->bias + first, left) : lanes_set(0)/lanes_set(0)/' kernels/cpu/gemm
+mutant 'the last of a fit is rounded'                   kernels/cpu/lanes.h 's/-0.0006746620116f/-0.000674f/' kernels/cpu/gemm
+mutant 'a limit takes NaN away'                         kernels/cpu/lanes_portable.h 's/lanes_select(limit < x, limit, x)/lanes_select(x < limit, x, limit)/; s/lanes_select(limit > x, limit, x)/lanes_select(x > limit, x, limit)/' 'kernels/cpu/(gemm|attention)'
+mutant 'keys that are not there are attended to'        kernels/cpu/attention_loops.h 's/for (int j = n; j < columns; j++) row\[j\] = -INFINITY;/(void)n;/' kernels/cpu/attention
+mutant 'the largest score is not taken off'             kernels/cpu/attention_loops.h 's/largest = lanes_set(lanes_largest(most))/largest = lanes_set(0 * lanes_largest(most))/' kernels/cpu/attention
+mutant 'a variance in one pass'                         kernels/cpu/norm_loops.h 's/lanes d = lanes_sub(lanes_load(x + h), means);/lanes d = lanes_load(x + h);/; s/float variance = lanes_sum(squares);/float variance = lanes_sum(squares) - mean * mean * (float)whole;/' kernels/cpu/norm
+mutant 'a pooled maximum ignores NaN'                   kernels/cpu/pool.c 's/in\[h\] > out\[h\] || in\[h\] != in\[h\]/in[h] > out[h]/' kernels/cpu/pool
+mutant 'a weighted mean counts from 0'                  kernels/cpu/pool.c 's/POOLING_WEIGHTED_MEAN ? t + 1 : 1/POOLING_WEIGHTED_MEAN ? t : 1/' kernels/cpu/pool
+mutant 'a claim is no exchange'                         runtime/backend/workers.c 's/!atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)/(atomic_store(\&w->claims, seen - 1), 0)/' runtime/backend/workers
+mutant 'sleeping threads are not woken'                 runtime/backend/workers.c 's/if (tasks > 1 && atomic_load(&w->sleepers) > 0)/if (tasks < 0)/' runtime/backend/workers
+mutant 'a waiting caller is not woken'                  runtime/backend/workers.c 's/pthread_cond_signal(&w->finished);//' runtime/backend/workers
+mutant 'the affinity mask is ignored'                   runtime/backend/workers.c 's/threads ? threads : cores()/threads ? threads : cores() + 1/' runtime/backend/workers
+mutant 'the pool takes signals'                         runtime/backend/workers.c 's/sigfillset(&every)/sigemptyset(\&every)/' runtime/backend/workers
+mutant 'forward allocates'                              runtime/backend/backend_cpu.c 's/^    b->blocks\[0\] = 0;/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
+mutant 'types are forgotten'                            runtime/backend/backend_cpu.c 's/\.types = in->types,/.types = NULL,/' runtime/backend/backend_cpu
+mutant 'threads share their scratch'                    runtime/backend/backend_cpu.c 's/b->scratch + (size_t)worker \* b->scratch_floats/b->scratch + 0 * worker/' runtime/backend/backend_cpu
+mutant 'every block of queries is the first'            runtime/backend/backend_cpu.c 's/query0 = (block - b->blocks\[low\]) \* QUERY_BLOCK/query0 = 0/' runtime/backend/backend_cpu
+mutant 'ids are not looked at'                          runtime/backend/backend_cpu.c 's/in->ids\[t\] < 0 || in->ids\[t\] >= b->shape.vocab/in->ids[t] < -9/' runtime/backend/backend_cpu
+mutant 'gelu is the tanh form'                          runtime/backend/backend_cpu.c 's/case ACTIVATION_GELU: return GEMM_GELU;/case ACTIVATION_GELU: return GEMM_GELU_TANH;/' 'runtime/backend/backend_cpu'
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.

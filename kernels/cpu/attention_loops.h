@@ -28,8 +28,10 @@ static void pack_values(float *packed, const float *v, size_t stride, int n, int
     for (int first = 0; first < width; first += GEMM_PANEL) {
         const int left = width - first;
         for (int j = 0; j < n; j++, packed += GEMM_PANEL)
-            for (int i = 0; i < GEMM_PANEL; i += LANES)
-                lanes_store(packed + i, i < left ? lanes_load_n(v + (size_t)j * stride + first + i, left - i) : lanes_set(0));
+            for (int i = 0; i < GEMM_PANEL; i += LANES) {
+                const float *row = v + (size_t)j * stride + first;
+                lanes_store(packed + i, i < left ? lanes_load_n(row + i, left - i) : lanes_set(0));
+            }
     }
 }
 

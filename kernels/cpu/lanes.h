@@ -35,7 +35,7 @@ static inline lanes lanes_exp(lanes x)
 }
 
 /* x (1 + erf(x / sqrt 2)) / 2.  erf(x / sqrt 2) / x is a polynomial in x^2, centred so that its terms stay small;
- * beyond 5.6 the result is x or 0 to fp32's precision.  No division and no exponential. */
+ * at 5.6, and so beyond, it comes out as exactly 1 and the result as x or 0.  No division and no exponential. */
 static inline lanes lanes_gelu(lanes x)
 {
     static const float fit[] = {0.2525191863f,   -0.1261025778f,  0.09396210741f,  -0.07669102405f,
@@ -47,7 +47,7 @@ static inline lanes lanes_gelu(lanes x)
     lanes centred = lanes_fma(lanes_mul(bounded, bounded), lanes_set(2 / (limit * limit)), lanes_set(-1));
     lanes erf = lanes_mul(bounded, lanes_polynomial(centred, fit, 16));
     lanes half = lanes_mul(x, lanes_set(0.5f));
-    return lanes_zero_below(lanes_fma(half, erf, half), x, lanes_set(-limit));
+    return lanes_fma(half, erf, half);
 }
 
 /* x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), written as x / (1 + e^-2u);

@@ -26,7 +26,8 @@ void LANES_SET(layer_norm)(const layer_norm *l, int row0, int row1)
         for (int h = 0; h < l->hidden; h += LANES) {
             const int   left = l->hidden - h;
             const lanes d = lanes_mul(lanes_sub(lanes_load_n(x + h, left), means), scale);
-            lanes_store_n(out + h, lanes_fma(d, lanes_load_n(l->gamma + h, left), lanes_load_n(l->beta + h, left)), left);
+            const lanes gamma = lanes_load_n(l->gamma + h, left), beta = lanes_load_n(l->beta + h, left);
+            lanes_store_n(out + h, lanes_fma(d, gamma, beta), left);
         }
     }
 }

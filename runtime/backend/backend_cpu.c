@@ -96,7 +96,8 @@ static void place(backend *b, arena *a)
         l->outer = carve_floats(a, gemm_packed_floats(I, H));
         l->qkv_b = carve_floats(a, 3 * h);
         l->inner_b = carve_floats(a, (size_t)I);
-        float **rows[] = {&l->attention_out_b, &l->outer_b, &l->norm1_gamma, &l->norm1_beta, &l->norm2_gamma, &l->norm2_beta};
+        float **rows[] = {&l->attention_out_b, &l->outer_b, &l->norm1_gamma, &l->norm1_beta, &l->norm2_gamma,
+                          &l->norm2_beta};
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) *rows[r] = carve_floats(a, h);
     }
     b->x_stride = stride_of(H);
@@ -190,8 +191,8 @@ static gemm_activation activation_of(activation a)
 static status check(const model_description *d, backend_reserve reserve, error *err)
 {
     if (d->task != TASK_EMBED)
-        return fail(err, BAD_INPUT, "%s: %s is not supported by the cpu backend yet, only embedding models are", d->name,
-                    d->task == TASK_RERANK ? "a reranker" : "a classifier");
+        return fail(err, BAD_INPUT, "%s: %s is not supported by the cpu backend yet, only embedding models are",
+                    d->name, d->task == TASK_RERANK ? "a reranker" : "a classifier");
     if (d->dimensions != d->shape.hidden * __builtin_popcount((unsigned)d->pooling) || d->pooling > POOLING_ALL)
         return fail(err, BAD_INPUT, "%s: %d dimensions, wanted %d for each pooling in %#x", d->name, d->dimensions,
                     d->shape.hidden, (unsigned)d->pooling);
@@ -286,7 +287,8 @@ static void product_task(void *context, int task, int worker)
     const step *s = context;
     const gemm *g = &s->product;
     const int   block = task / s->panel_chunks, chunk = task % s->panel_chunks, pairs = (gemm_panels(g->N) + 1) / 2;
-    const int   row0 = (int)((int64_t)g->M * block / s->row_blocks), row1 = (int)((int64_t)g->M * (block + 1) / s->row_blocks);
+    const int   row0 = (int)((int64_t)g->M * block / s->row_blocks);
+    const int   row1 = (int)((int64_t)g->M * (block + 1) / s->row_blocks);
     const int   panel0 = pairs * chunk / s->panel_chunks * 2, panel1 = pairs * (chunk + 1) / s->panel_chunks * 2;
     s->b->k->gemm(g, row0, row1, panel0, panel1 < gemm_panels(g->N) ? panel1 : gemm_panels(g->N));
 }
@@ -342,7 +344,8 @@ static void run_layer(step *s, const layer *l)
     s->norm.beta = l->norm1_beta;
     workers_run(b->pool, blocks_of(T, ROW_BLOCK), norm_task, s);
     run_product(s, &(gemm){.M = T, .K = H, .N = I, .a = b->x, .a_stride = b->x_stride, .b = l->inner,
-                           .bias = l->inner_b, .c = b->inner, .c_stride = b->inner_stride, .activation = b->activation});
+                           .bias = l->inner_b, .c = b->inner, .c_stride = b->inner_stride,
+                           .activation = b->activation});
     run_product(s, &(gemm){.M = T, .K = I, .N = H, .a = b->inner, .a_stride = b->inner_stride, .b = l->outer,
                            .bias = l->outer_b, .residual = b->x, .residual_stride = b->x_stride, .c = b->x,
                            .c_stride = b->x_stride});

@@ -121,14 +121,14 @@ static double run_mixed(backend *b, int stride, float (*kept)[DIMENSIONS])
 static void check(const kernels *k)
 {
     static float alone[ROWS][DIMENSIONS], mixed[ROWS][DIMENSIONS];
-    const int    sample = stride_of(k == kernels_at(kernels_count() - 1) ? 8 : 1); /* the last is the slowest */
+    const int    sample = stride_of(k == kernels_at(kernels_count() - 1) ? 4 : 1); /* the last is the slowest */
     if (!kernels_runs_here(k)) {
         printf(" (%s skipped: this machine lacks the instructions)", k->name);
         return;
     }
     backend *b = open_backend(k);
     if (!b) return;
-    double single = run_alone(b, sample, alone), company = run_mixed(b, stride_of(1), mixed);
+    double single = run_alone(b, sample, alone), company = run_mixed(b, sample, mixed);
     printf(" (largest error %.2g alone, %.2g in company)", single, company);
     CU_ASSERT(single <= BAR);
     CU_ASSERT(company <= BAR);
@@ -148,6 +148,6 @@ void vectors_suite(CU_pSuite s)
                 every_text_within_2e_6_on_avx512);
     CU_add_test(s, "avx2: 361 texts within 2e-6 of float64, the same bits alone and in company",
                 every_text_within_2e_6_on_avx2);
-    CU_add_test(s, "portable: 361 texts within 2e-6 of float64, the same bits alone and in company",
+    CU_add_test(s, "portable: every fourth of them within 2e-6 of float64, the same bits alone and in company",
                 every_text_within_2e_6_on_portable);
 }

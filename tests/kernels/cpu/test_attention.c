@@ -45,9 +45,10 @@ static void scene_free(scene *s)
 static void run(const kernels *k, scene *s, int block)
 {
     for (int head = 0; head < s->a.heads; head++)
-        for (int query = 0; query < s->n; query += block)
-            k->attention(&s->a, (attention_part){s->before, s->n, head, query, query + block < s->n ? query + block : s->n},
-                         s->scratch);
+        for (int query = 0; query < s->n; query += block) {
+            const int end = query + block < s->n ? query + block : s->n;
+            k->attention(&s->a, (attention_part){s->before, s->n, head, query, end}, s->scratch);
+        }
 }
 
 static double worst(const scene *s)
@@ -68,7 +69,8 @@ static void check_lengths(const kernels *k)
         for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
             scene s = scene_make(n, 2, widths[i], 1);
             run(k, &s, n);
-            if (!(worst(&s) <= 1e-6) && wrong++ == 0) printf(" (%s: n %d, width %d: %g)", k->name, n, widths[i], worst(&s));
+            if (!(worst(&s) <= 1e-6) && wrong++ == 0)
+                printf(" (%s: n %d, width %d: %g)", k->name, n, widths[i], worst(&s));
             scene_free(&s);
         }
     }

@@ -78,9 +78,11 @@ static void check_embed(const kernels *k)
     for (int i = 0; i < 2 * N_WIDTHS; i++) {
         const size_t H = (size_t)widths[i / 2], stride = H + GAP, floats = (ROWS - 1) * stride + H;
         float *word = random_floats(WORDS * H, 1), *position = random_floats(4 * H, 2), *type = random_floats(2 * H, 3);
-        float *gamma = random_floats(H, 4), *beta = random_floats(H, 5), *out = untouched(floats), *want = untouched(floats);
-        embed  e = {.ids = ids, .positions = positions, .types = i % 2 ? types : NULL, .word = word, .position = position,
-                    .type = type, .norm = {want, want, stride, stride, (int)H, gamma, beta, 1e-3f}};
+        float *gamma = random_floats(H, 4), *beta = random_floats(H, 5);
+        float *out = untouched(floats), *want = untouched(floats);
+        embed  e = {.ids = ids, .positions = positions, .types = i % 2 ? types : NULL, .word = word,
+                    .position = position, .type = type,
+                    .norm = {want, want, stride, stride, (int)H, gamma, beta, 1e-3f}};
         embed_plain(&e, 0, ROWS);
         e.norm.in = e.norm.out = out;
         k->embed(&e, 0, 2); /* in two parts, as threads do it */
@@ -97,7 +99,8 @@ static void embeddings_of_any_width(void) { kernel_sets_each(check_embed); }
 
 void norm_suite(CU_pSuite s)
 {
-    CU_add_test(s, "LayerNorm of any width agrees with float64, also in place, and writes nothing beside it", rows_of_any_width);
+    CU_add_test(s, "LayerNorm of any width agrees with float64, also in place, and writes nothing beside it",
+                rows_of_any_width);
     CU_add_test(s, "a mean far above the deviation does not swallow the variance", a_large_mean_keeps_its_variance);
     CU_add_test(s, "a row without variance becomes beta; one NaN makes its row NaN", a_flat_row_and_a_nan);
     CU_add_test(s, "word, position and type of any width are summed and normalised, with and without types",

@@ -14,7 +14,8 @@ static void check_all(const kernels *k)
     int wrong = 0;
     for (int poolings = 1; poolings <= POOLING_ALL; poolings++) {
         for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-            const size_t H = (size_t)widths[i], stride = H + 2, floats = 4 * H * (size_t)__builtin_popcount((unsigned)poolings);
+            const size_t H = (size_t)widths[i], stride = H + 2;
+            const size_t floats = 4 * H * (size_t)__builtin_popcount((unsigned)poolings);
             float *in = random_floats(36 * stride + H, (unsigned)poolings), *out = malloc(floats * sizeof *out);
             float *want = malloc(floats * sizeof *want);
             pool   p = {in, stride, starts, normalize, want, (int)H, poolings};
@@ -71,6 +72,7 @@ static void zero_and_nan(void) { kernel_sets_each(check_ends); }
 void pool_suite(CU_pSuite s)
 {
     CU_add_test(s, "every combination of poolings, of any width, agrees with float64", every_combination_agrees);
-    CU_add_test(s, "first, max, mean, mean by root, weighted mean and last, in this order, as done by hand", six_poolings_by_hand);
+    CU_add_test(s, "first, max, mean, mean by root, weighted mean and last, in this order, as done by hand",
+                six_poolings_by_hand);
     CU_add_test(s, "a zero vector stays zero when normalised; NaN stays NaN", zero_and_nan);
 }

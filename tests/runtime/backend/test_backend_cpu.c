@@ -80,7 +80,8 @@ static void add(tiny *t, const tensor **field, int rows, int columns, float scal
     size_t  n = (size_t)rows * (size_t)columns;
     float  *data = random_floats(n, 100u + (unsigned)t->n);
     for (size_t i = 0; i < n; i++) data[i] = offset + scale * data[i];
-    *one = (tensor){.name = "tiny", .data = (uint8_t *)data, .type = DTYPE_F32, .rank = 2, .shape = {rows, columns}, .elements = n};
+    *one = (tensor){.name = "tiny", .data = (uint8_t *)data, .type = DTYPE_F32, .rank = 2,
+                    .shape = {rows, columns}, .elements = n};
     *field = one;
     t->n++;
 }
@@ -102,7 +103,8 @@ static tiny *tiny_make(int poolings, activation act)
     for (int i = 0; i < LAYERS; i++) {
         layer_weights *l = &t->layers[i];
         const tensor **square[] = {&l->query_w, &l->key_w, &l->value_w, &l->attention_out_w};
-        const tensor **row[] = {&l->query_b, &l->key_b, &l->value_b, &l->attention_out_b, &l->norm1_beta, &l->outer_b, &l->norm2_beta};
+        const tensor **row[] = {&l->query_b, &l->key_b, &l->value_b, &l->attention_out_b, &l->norm1_beta,
+                                &l->outer_b, &l->norm2_beta};
         for (size_t n = 0; n < sizeof square / sizeof *square; n++) add(t, square[n], H, H, 0.4f, 0);
         for (size_t n = 0; n < sizeof row / sizeof *row; n++) add(t, row[n], 1, H, 0.2f, 0);
         add(t, &l->norm1_gamma, 1, H, 0.2f, 1);
@@ -125,7 +127,8 @@ static backend *open_tiny(int poolings, activation act, int threads, const char 
     tiny    *t = tiny_make(poolings, act);
     backend *b = NULL;
     error    err = {""};
-    CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, (backend_reserve){MOST_TOKENS, MOST_SEQUENCES, threads, kernel}, &err), OK);
+    const backend_reserve reserve = {MOST_TOKENS, MOST_SEQUENCES, threads, kernel};
+    CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, reserve, &err), OK);
     for (int i = 0; i < t->n; i++) memset((void *)t->tensors[i].data, 0xff, t->tensors[i].elements * sizeof(float));
     tiny_free(t); /* here, and overwritten: a backend that kept a pointer would show it in every test below */
     return b;
@@ -163,8 +166,8 @@ static void pack(texts *t, int first, int n)
 
 static const float *data(const tensor *t) { return (const float *)(const void *)t->data; }
 
-static void dense(const float *in, int K, const tensor *w, const tensor *b, const float *residual, gemm_activation act, float *out,
-                  int N, size_t out_stride, int T)
+static void dense(const float *in, int K, const tensor *w, const tensor *b, const float *residual, gemm_activation act,
+                  float *out, int N, size_t out_stride, int T)
 {
     gemm g = {.M = T, .K = K, .N = N, .a = in, .a_stride = (size_t)K, .bias = data(b), .residual = residual,
               .residual_stride = (size_t)N, .c = out, .c_stride = out_stride, .activation = act};
@@ -226,7 +229,8 @@ static void compare(const char *kernel, int poolings, activation act, gemm_activ
     pack(&in, 0, MOST_SEQUENCES);
     encode_plain(t, &in.in, plain, want);
     CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
-    CU_ASSERT(worst(out, want, (size_t)(MOST_SEQUENCES * t->m.description.dimensions)) <= 2e-5); /* max and sums reach 20 */
+    const size_t floats = (size_t)(MOST_SEQUENCES * t->m.description.dimensions);
+    CU_ASSERT(worst(out, want, floats) <= 2e-5); /* max and sums reach 20 */
     backend_cpu.close(b);
     tiny_free(t);
 }
@@ -235,7 +239,8 @@ static void compare(const char *kernel, int poolings, activation act, gemm_activ
 
 static void check_poolings(const kernels *k)
 {
-    for (int pooling = POOL_CLS; pooling <= POOL_LAST; pooling <<= 1) compare(k->name, pooling, ACTIVATION_GELU, GEMM_GELU);
+    for (int pooling = POOL_CLS; pooling <= POOL_LAST; pooling <<= 1)
+        compare(k->name, pooling, ACTIVATION_GELU, GEMM_GELU);
     compare(k->name, POOL_CLS | POOL_MEAN, ACTIVATION_GELU, GEMM_GELU);
     compare(k->name, POOLING_ALL, ACTIVATION_GELU, GEMM_GELU);
 }
@@ -353,7 +358,8 @@ static void what_cannot_run_is_refused_at_open(void)
     t->m.description.task = TASK_CLASSIFY;
     refuse_open(t, fine, "classifier");
     for (int i = 0; i < kernels_count(); i++)
-        if (!kernels_runs_here(kernels_at(i))) refuse_open(t, (backend_reserve){10, 1, 1, kernels_at(i)->name}, "instructions");
+        if (!kernels_runs_here(kernels_at(i)))
+            refuse_open(t, (backend_reserve){10, 1, 1, kernels_at(i)->name}, "instructions");
     tiny_free(t);
 }
 
@@ -411,13 +417,16 @@ static void it_says_what_it_runs_on(void)
 
 void backend_cpu_suite(CU_pSuite s)
 {
-    CU_add_test(s, "every pooling, alone and joined, agrees with the plain encoder on weights that are gone", every_pooling_agrees);
+    CU_add_test(s, "every pooling, alone and joined, agrees with the plain encoder on weights that are gone",
+                every_pooling_agrees);
     CU_add_test(s, "tanh GELU and ReLU agree with the plain encoder", every_activation_agrees);
-    CU_add_test(s, "a text has the same bits alone and in company, on 1 to 3 threads", a_text_has_the_same_bits_alone_and_in_company);
+    CU_add_test(s, "a text has the same bits alone and in company, on 1 to 3 threads",
+                a_text_has_the_same_bits_alone_and_in_company);
     CU_add_test(s, "forward allocates nothing", forward_allocates_nothing);
     CU_add_test(s, "types count, and no types are all 0", no_types_are_all_zero);
     CU_add_test(s, "NaN in one text stays in its row", nan_stays_with_its_text);
     CU_add_test(s, "what it cannot run is refused at open, with nothing held", what_cannot_run_is_refused_at_open);
-    CU_add_test(s, "ids, types, lengths and sizes out of range are refused before they are used", a_batch_out_of_range_is_refused);
+    CU_add_test(s, "ids, types, lengths and sizes out of range are refused before they are used",
+                a_batch_out_of_range_is_refused);
     CU_add_test(s, "it says what it runs on", it_says_what_it_runs_on);
 }

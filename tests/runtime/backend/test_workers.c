@@ -64,6 +64,10 @@ static void many_short_runs_follow_each_other(void)
         wrong += t.count[i] != want;
     }
     CU_ASSERT_EQUAL(wrong, 0);
+    memset(&t, 0, sizeof t);
+    for (int run = 0; run < 1000; run++) workers_run(w, TASKS, count_task, &t); /* and a crowd around every claim */
+    for (int i = 0; i < TASKS; i++) wrong += t.count[i] != 1000;
+    CU_ASSERT_EQUAL(wrong, 0);
     workers_close(w);
 }
 
@@ -177,7 +181,8 @@ void workers_suite(CU_pSuite s)
 {
     CU_add_test(s, "every task runs once, on a worker that exists", every_task_runs_once);
     CU_add_test(s, "thousands of short runs in a row lose and repeat nothing", many_short_runs_follow_each_other);
-    CU_add_test(s, "threads that sleep are woken, and so is a caller that waits", sleepers_are_woken_and_the_caller_too);
+    CU_add_test(s, "threads that sleep are woken, and so is a caller that waits",
+                sleepers_are_woken_and_the_caller_too);
     CU_add_test(s, "all threads take part, each under its own number", all_threads_take_part);
     CU_add_test(s, "a pool that never ran can be closed", a_pool_that_never_ran_ends);
     CU_add_test(s, "0 threads means one for each core of the affinity mask", the_affinity_mask_counts);
