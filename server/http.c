@@ -87,12 +87,11 @@ static void begin_drain(http_loop *l)
 {
     l->draining = true;
     event_del(l->resume);
+    event_del(l->listening);
     if (atomic_fetch_sub(&l->server->accepting, 1) == 1) {
         http_listener_deafen(l->server->listen_fd);
         event_add(l->listening, NULL);
         http_add_timer(l->resume, FAREWELL_MS);
-    } else {
-        event_del(l->listening);
     }
     for (connection *k = LIST_FIRST(&l->connections), *next; k; k = next) {
         next = connection_next(k);

@@ -1,4 +1,4 @@
-/* http.h - connections: listen, read strictly, keep deadlines, answer; the only user of libevent.
+/* http.h - connections: listen, read strictly, keep deadlines, answer.  Behind it alone is libevent.
  *
  *   accept -> HEAD -> BODY | CHUNKS -> BUSY -> WRITING -> HEAD ... -> CLOSING
  *                                       |

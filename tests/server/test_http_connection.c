@@ -199,7 +199,8 @@ static void h14(void)
 
 static void h15(void)
 {
-    char *long_text = live_repeat('a', 20000), *request = malloc(40000);
+    static char request[40000];
+    char *long_text = live_repeat('a', 20000);
     live_start(live_limits());
     sprintf(request, "GET /%.*s HTTP/1.1\r\nHost: a\r\n\r\n", 8192, long_text);
     refused(request, 414, 414);
@@ -218,7 +219,6 @@ static void h15(void)
     refused(request, 431, 431);
     live_stop();
     free(long_text);
-    free(request);
 }
 
 static void h16(void)
@@ -247,7 +247,8 @@ static void h17(void)
 static void h18(void)
 {
     static const char head[] = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    char *request = malloc(200000), *x = live_repeat('x', 5000);
+    static char request[200000];
+    char *x = live_repeat('x', 5000);
     live_start(live_limits());
     sprintf(request, "%s3;%s\r\nabc\r\n0\r\n\r\n", head, x);
     refused(request, 400, 400);
@@ -258,7 +259,6 @@ static void h18(void)
     for (int i = 0; i < 20000; i++) n += (size_t)sprintf(request + n, "1\r\nx\r\n");
     refused(request, 400, 400);
     live_stop();
-    free(request);
     free(x);
 }
 
