@@ -97,9 +97,10 @@ static void time_passes(const tokenizer *t, const char *text, size_t n, size_t p
     }
     qsort(seconds, (size_t)rounds, sizeof *seconds, by_value);
     double median = seconds[rounds / 2];
-    printf("%-9s %7zu texts %9zu bytes %8zu tokens  median %6.1f Mtokens/s %6.1f MB/s %7.2f us/text  first pass %6.1f MB/s\n", piece ? "10 kB" : "lines",
-           w.texts, w.bytes, w.ids, (double)w.ids / median * 1e-6, (double)w.bytes / median * 1e-6, median / (double)w.texts * 1e6,
-           (double)w.bytes / first * 1e-6);
+    printf("%-9s %7zu texts %9zu bytes %8zu tokens  median %6.1f Mtokens/s %6.1f MB/s %7.2f us/text  first pass %6.1f "
+           "MB/s\n",
+           piece ? "10 kB" : "lines", w.texts, w.bytes, w.ids, (double)w.ids / median * 1e-6,
+           (double)w.bytes / median * 1e-6, median / (double)w.texts * 1e6, (double)w.bytes / first * 1e-6);
 }
 
 static size_t read_text(const char *path, char *text)

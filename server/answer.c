@@ -28,12 +28,14 @@ bool answer_body(call *c, cJSON **tree)
     http_slice coding = http_field(&c->head, "content-encoding"), type = http_field(&c->head, "content-type");
     *tree = NULL;
     if (coding.n && !http_is(coding, "identity")) {
-        snprintf(message, sizeof message, "content-encoding is %.*s, only plain bodies are taken", (int)(coding.n < 40 ? coding.n : 40), coding.p);
+        snprintf(message, sizeof message, "content-encoding is %.*s, only plain bodies are taken",
+                 (int)(coding.n < 40 ? coding.n : 40), coding.p);
         call_refuse(c, 415, NULL, 0, message);
         return false;
     }
     if (!is_json(type)) {
-        snprintf(message, sizeof message, "content-type is \"%.*s\", wanted application/json", (int)(type.n < 60 ? type.n : 60), type.n ? type.p : "");
+        snprintf(message, sizeof message, "content-type is \"%.*s\", wanted application/json",
+                 (int)(type.n < 60 ? type.n : 60), type.n ? type.p : "");
         call_refuse(c, 415, NULL, 0, message);
         return false;
     }
@@ -49,9 +51,10 @@ bool answer_body(call *c, cJSON **tree)
 
 void answer_error(call *c, status why, int retry_after_s, const error *err)
 {
-    static const struct { status why; int http; const char *type; } rows[] = {
-        {MALFORMED, 400, NULL}, {EMPTY, 400, "Empty"}, {BAD_INPUT, 422, NULL}, {OVERLOADED, 429, NULL}, {UNAVAILABLE, 503, NULL},
-        {CANCELLED, 503, NULL}, {NO_MEMORY, 503, NULL}, {GPU_LOST, 503, NULL}, {NOT_FINITE, 500, NULL}, {GPU_FAILED, 500, NULL}};
+    static const struct { status why; int http; const char *type;
+    } rows[] = {{MALFORMED, 400, NULL},   {EMPTY, 400, "Empty"},  {BAD_INPUT, 422, NULL}, {OVERLOADED, 429, NULL},
+                {UNAVAILABLE, 503, NULL}, {CANCELLED, 503, NULL}, {NO_MEMORY, 503, NULL}, {GPU_LOST, 503, NULL},
+                {NOT_FINITE, 500, NULL},  {GPU_FAILED, 500, NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].why != why) continue;
         bool later = rows[i].http == 429 || rows[i].http == 503;

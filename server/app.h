@@ -11,7 +11,7 @@
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING } app_phase;
 
 typedef struct app {
-    _Atomic int    phase;      /* app_phase; release by main's thread, acquire by loops: what follows is set before READY */
+    _Atomic int    phase;      /* app_phase; release by main's thread, acquire by loops: the rest is set before READY */
     engine        *engine;     /* NULL while loading */
     batcher       *queue;
     const options *options;

@@ -20,14 +20,17 @@ int check_command(const options *o, const char *dir)
     }
     const model_description *m = &e->description;
     printf("model        %s\ndigest       %s\n", m->name, e->digest);
-    printf("shape        %d layers, hidden %d, %d heads, inner %d, %d words, %d positions\n", m->shape.layers, m->shape.hidden, m->shape.heads,
-           m->shape.inner, m->shape.vocab, m->shape.positions);
-    printf("embedding    %d dimensions, pooling %s, %s\n", m->dimensions, pooling_name(m->pooling), m->normalize ? "normalized" : "not normalized");
+    printf("shape        %d layers, hidden %d, %d heads, inner %d, %d words, %d positions\n", m->shape.layers,
+           m->shape.hidden, m->shape.heads, m->shape.inner, m->shape.vocab, m->shape.positions);
+    printf("embedding    %d dimensions, pooling %s, %s\n", m->dimensions, pooling_name(m->pooling),
+           m->normalize ? "normalized" : "not normalized");
     printf("input        at most %d tokens, vocabulary of %d\n", m->max_tokens, tokenizer_vocab_size(e->tokens));
     for (int i = 0; i < m->n_prompts; i++)
-        printf("prompt       %s%s: \"%s\"\n", m->prompts[i].name, i == m->default_prompt ? " (default)" : "", m->prompts[i].text);
+        printf("prompt       %s%s: \"%s\"\n", m->prompts[i].name, i == m->default_prompt ? " (default)" : "",
+               m->prompts[i].text);
     printf("runs on      %s, %s\n", e->ops->name, e->ops->describe(e->device));
-    printf("loaded in    %.0f ms, first pass of %d tokens in %.0f ms\n", (double)e->load_ns * 1e-6, m->max_tokens, (double)e->warm_ns * 1e-6);
+    printf("loaded in    %.0f ms, first pass of %d tokens in %.0f ms\n", (double)e->load_ns * 1e-6, m->max_tokens,
+           (double)e->warm_ns * 1e-6);
     engine_close(e);
     return EXIT_OK;
 }

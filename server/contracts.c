@@ -8,7 +8,8 @@ status contract_id(int32_t *out, const cJSON *v, int vocab, error *err)
 {
     double id = cJSON_IsNumber(v) ? v->valuedouble : -1;
     if (!cJSON_IsNumber(v)) return fail(err, BAD_INPUT, "a token id of type %s, wanted an integer", json_type_name(v));
-    if (id < 0 || id >= vocab || id != floor(id)) return fail(err, BAD_INPUT, "token id %.17g, wanted an integer of 0 to %d", id, vocab - 1);
+    if (id < 0 || id >= vocab || id != floor(id))
+        return fail(err, BAD_INPUT, "token id %.17g, wanted an integer of 0 to %d", id, vocab - 1);
     *out = (int32_t)id;
     return OK;
 }
@@ -23,11 +24,13 @@ static status read_input(contract_input *out, const cJSON *v, const char *name, 
         out->ids = v;
         return v->child ? OK : fail(err, EMPTY, "\"%s\"[%d] is an empty list", name, i);
     }
-    return fail(err, BAD_INPUT, "\"%s\"[%d] is of type %s, wanted a string%s", name, i, json_type_name(v), ids_allowed ? " or a list of token ids" : "");
+    return fail(err, BAD_INPUT, "\"%s\"[%d] is of type %s, wanted a string%s", name, i, json_type_name(v),
+                ids_allowed ? " or a list of token ids" : "");
 }
 
 /* "text", ["text", ...] and, where ids are allowed, [1, 2] (one pre-tokenized text) and lists among the texts. */
-static status read_inputs(contract_input **out, int *n, const cJSON *body, const char *name, int max_inputs, bool ids_allowed, error *err)
+static status read_inputs(contract_input **out, int *n, const cJSON *body, const char *name, int max_inputs,
+                          bool ids_allowed, error *err)
 {
     cJSON *v;
     *out = NULL;
@@ -36,14 +39,18 @@ static status read_inputs(contract_input **out, int *n, const cJSON *body, const
     if (rc != OK) return rc;
     if (!v) return fail(err, BAD_INPUT, "\"%s\" is missing, wanted a string or a list of strings", name);
     bool one = cJSON_IsString(v) || (ids_allowed && cJSON_IsArray(v) && cJSON_IsNumber(v->child));
-    if (!one && !cJSON_IsArray(v)) return fail(err, BAD_INPUT, "\"%s\" is of type %s, wanted a string or a list of strings", name, json_type_name(v));
+    if (!one && !cJSON_IsArray(v))
+        return fail(err, BAD_INPUT, "\"%s\" is of type %s, wanted a string or a list of strings", name,
+                    json_type_name(v));
     int count = one ? 1 : cJSON_GetArraySize(v);
     if (!count) return fail(err, EMPTY, "\"%s\" is an empty list", name);
-    if (count > max_inputs) return fail(err, BAD_INPUT, "\"%s\" has %d items, the limit is %d", name, count, max_inputs);
+    if (count > max_inputs)
+        return fail(err, BAD_INPUT, "\"%s\" has %d items, the limit is %d", name, count, max_inputs);
     contract_input *inputs = calloc((size_t)count, sizeof *inputs);
     if (!inputs) return fail(err, NO_MEMORY, "no memory for %d inputs", count);
     const cJSON *item = one ? v : v->child;
-    for (int i = 0; i < count && rc == OK; i++, item = item->next) rc = read_input(&inputs[i], item, name, i, ids_allowed, err);
+    for (int i = 0; i < count && rc == OK; i++, item = item->next)
+        rc = read_input(&inputs[i], item, name, i, ids_allowed, err);
     if (rc != OK) {
         free(inputs);
         return rc;
@@ -75,8 +82,8 @@ static status read_prompt(const char **out, const cJSON *body, const model_descr
             *out = m->prompts[i].text;
             return OK;
         }
-    return fail(err, BAD_INPUT, "\"prompt_name\" is \"%.60s\", the model has %d prompts%s%.60s", name, m->n_prompts, m->n_prompts ? ", the first is " : "",
-                m->n_prompts ? m->prompts[0].name : "");
+    return fail(err, BAD_INPUT, "\"prompt_name\" is \"%.60s\", the model has %d prompts%s%.60s", name, m->n_prompts,
+                m->n_prompts ? ", the first is " : "", m->n_prompts ? m->prompts[0].name : "");
 }
 
 static status read_dimensions(int *out, const cJSON *body, const model_description *m, error *err)

@@ -87,9 +87,11 @@ static status take_text(embedding *request, const scratch *s, int i, int *n, err
 
 static status tokenize(embedding *request, const engine *e, const embed_contract *ask, error *err)
 {
-    size_t longest = 0, total = 0, limit = (size_t)e->description.max_tokens, before = ask->prompt ? strlen(ask->prompt) : 0;
+    size_t longest = 0, total = 0, limit = (size_t)e->description.max_tokens,
+           before = ask->prompt ? strlen(ask->prompt) : 0;
     for (int i = 0; i < ask->n; i++) {
-        size_t bound = ask->inputs[i].ids ? (size_t)cJSON_GetArraySize(ask->inputs[i].ids) : tokenizer_bound(ask->inputs[i].text.n + before);
+        size_t bound = ask->inputs[i].ids ? (size_t)cJSON_GetArraySize(ask->inputs[i].ids)
+                                          : tokenizer_bound(ask->inputs[i].text.n + before);
         if (bound > longest) longest = bound;
         total += bound < limit ? bound : limit;
     }
@@ -124,11 +126,15 @@ static void write_headers(out *o, const embedding *e, int64_t written_ns)
     double total = ms_between(c->read_ns, clock_ns());
     out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(c)->version, app_of(c)->engine->digest);
     if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
-    out_format(o, "server-timing: parse;dur=%.3f, tokenize;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, serialize;dur=%.3f, total;dur=%.3f\r\n",
+    out_format(o,
+               "server-timing: parse;dur=%.3f, tokenize;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, "
+               "serialize;dur=%.3f, total;dur=%.3f\r\n",
                parse, tokens, queue, compute, ms_between(written_ns, clock_ns()), total);
-    out_format(o, "x-compute-type: %s\r\nx-compute-time: %.0f\r\nx-compute-characters: %lld\r\nx-compute-tokens: %lld\r\n",
+    out_format(o,
+               "x-compute-type: %s\r\nx-compute-time: %.0f\r\nx-compute-characters: %lld\r\nx-compute-tokens: %lld\r\n",
                app_of(c)->engine->ops->name, total, (long long)e->characters, (long long)e->tokens);
-    out_format(o, "x-total-time: %.0f\r\nx-tokenization-time: %.0f\r\nx-queue-time: %.0f\r\nx-inference-time: %.0f\r\n", total, tokens, queue, compute);
+    out_format(o, "x-total-time: %.0f\r\nx-tokenization-time: %.0f\r\nx-queue-time: %.0f\r\nx-inference-time: %.0f\r\n",
+               total, tokens, queue, compute);
 }
 
 /* A row cut to its first components has length 1 again where it had before. */
@@ -156,7 +162,9 @@ enum { FLOAT_TEXT = 13 /* a usual float with its comma */, ROW_TEXT = 64 };
 static void write_rows(out *o, const embedding *e)
 {
     int width = app_of(e->c)->engine->description.dimensions;
-    out_reserve(o, (size_t)e->work.n * ((size_t)e->dimensions * (e->form == FORM_BINARY ? sizeof(float) : FLOAT_TEXT) + ROW_TEXT));
+    out_reserve(o,
+                (size_t)e->work.n *
+                    ((size_t)e->dimensions * (e->form == FORM_BINARY ? sizeof(float) : FLOAT_TEXT) + ROW_TEXT));
     for (int i = 0; i < e->work.n; i++) {
         float *row = e->rows + (size_t)i * (size_t)width;
         shorten(e, row);
@@ -188,7 +196,8 @@ static void embedding_reply(call *c)
     if (openai) {
         out_text(&body, "],\"model\":");
         out_json_string(&body, app_of(c)->model_name, strlen(app_of(c)->model_name));
-        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e->tokens, (long long)e->tokens);
+        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e->tokens,
+                   (long long)e->tokens);
     }
     write_headers(&headers, e, begun_ns);
     if (e->form == FORM_BINARY) out_format(&headers, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
@@ -238,7 +247,13 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
         e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
         e->dimensions = ask.dimensions;
         e->normalize = ask.normalize;
-        e->work = (job){.n = ask.n, .ids = e->ids, .starts = e->starts, .normalize = ask.normalize, .rows = e->rows, .done = computed, .owner = e};
+        e->work = (job){.n = ask.n,
+                        .ids = e->ids,
+                        .starts = e->starts,
+                        .normalize = ask.normalize,
+                        .rows = e->rows,
+                        .done = computed,
+                        .owner = e};
         embed_contract_free(&ask);
     }
     cJSON_Delete(tree);

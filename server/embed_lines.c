@@ -40,7 +40,8 @@ static void show_progress(embedder *m, bool last)
     fprintf(stderr, "\r");
     if (m->total > 0) {
         int done = (int)((double)BAR * (double)m->read / (double)m->total);
-        fprintf(stderr, "[%.*s%*s] %3.0f %%  ", done, "##############################", BAR - done, "", 100.0 * (double)m->read / (double)m->total);
+        fprintf(stderr, "[%.*s%*s] %3.0f %%  ", done, "##############################", BAR - done, "",
+                100.0 * (double)m->read / (double)m->total);
     }
     fprintf(stderr, "%ld texts, %.0f texts/s ", m->lines, rate);
     if (last) fprintf(stderr, "\n");
@@ -50,19 +51,26 @@ static void show_progress(embedder *m, bool last)
 static status write_batch(embedder *m, error *err)
 {
     const model_description *d = &m->e->description;
-    batch b = {.S = m->S, .T = m->starts[m->S], .longest = d->max_tokens, .ids = m->ids, .starts = m->starts, .normalize = m->normalize};
+    batch b = {.S = m->S,
+               .T = m->starts[m->S],
+               .longest = d->max_tokens,
+               .ids = m->ids,
+               .starts = m->starts,
+               .normalize = m->normalize};
     status rc = m->S ? m->e->ops->forward(m->e->device, &b, m->rows, err) : OK;
     if (rc != OK) return rc;
     m->text.n = 0;
     for (int s = 0; s < m->S; s++) {
         int tokens = m->starts[s + 1] - m->starts[s];
-        out_format(&m->text, "{\"index\":%ld,\"tokens\":%d,\"truncated\":%s,\"embedding\":", m->lines++, tokens, m->full[s] > tokens ? "true" : "false");
+        out_format(&m->text, "{\"index\":%ld,\"tokens\":%d,\"truncated\":%s,\"embedding\":", m->lines++, tokens,
+                   m->full[s] > tokens ? "true" : "false");
         out_floats(&m->text, m->rows + (size_t)s * (size_t)d->dimensions, d->dimensions);
         out_text(&m->text, "}\n");
     }
     m->S = 0;
     if (m->text.failed) return fail(err, NO_MEMORY, "no memory for the lines of a batch");
-    if (fwrite(m->text.p, 1, m->text.n, stdout) != m->text.n) return fail(err, IO_FAILED, "stdout: the line could not be written");
+    if (fwrite(m->text.p, 1, m->text.n, stdout) != m->text.n)
+        return fail(err, IO_FAILED, "stdout: the line could not be written");
     show_progress(m, false);
     return OK;
 }
@@ -73,7 +81,8 @@ static status write_refusal(embedder *m, const char *why, error *err)
     status rc = write_batch(m, err);
     if (rc != OK) return rc;
     m->bad++;
-    if (printf("{\"index\":%ld,\"error\":\"%s\"}\n", m->lines++, why) < 0) return fail(err, IO_FAILED, "stdout: the line could not be written");
+    if (printf("{\"index\":%ld,\"error\":\"%s\"}\n", m->lines++, why) < 0)
+        return fail(err, IO_FAILED, "stdout: the line could not be written");
     return OK;
 }
 
@@ -96,7 +105,8 @@ static status take_line(embedder *m, const char *line, size_t n, error *err)
         m->scratch = grown;
         m->scratch_ids = want;
     }
-    tokens = tokenizer_encode(e->tokens, (text_view){line, n}, NULL, e->description.max_tokens, CUT_RIGHT, m->scratch, NULL, &full);
+    tokens = tokenizer_encode(e->tokens, (text_view){line, n}, NULL, e->description.max_tokens, CUT_RIGHT, m->scratch,
+                              NULL, &full);
     if (m->S == e->options.batch_sequences || m->starts[m->S] + tokens > e->options.batch_tokens) {
         status rc = write_batch(m, err);
         if (rc != OK) return rc;

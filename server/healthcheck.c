@@ -38,7 +38,8 @@ int healthcheck_command(const options *o, const char *dir)
     (void)dir;
     int fd = connect_to(o, &err);
     if (fd >= 0 && send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1)
-        for (ssize_t got; n + 1 < sizeof reply && (got = recv(fd, reply + n, sizeof reply - 1 - n, 0)) > 0;) n += (size_t)got;
+        for (ssize_t got; n + 1 < sizeof reply && (got = recv(fd, reply + n, sizeof reply - 1 - n, 0)) > 0;)
+            n += (size_t)got;
     reply[n] = 0;
     if (fd >= 0) close(fd);
     if (!strncmp(reply, "HTTP/1.1 200", 12)) return EXIT_OK;

@@ -24,10 +24,13 @@ void info_get(call *c)
     member(&o, "model_dtype", "float32");
     out_text(&o, ",\"model_type\":{\"embedding\":{\"pooling\":");
     out_json_string(&o, pooling_name(m->pooling), strlen(pooling_name(m->pooling)));
-    out_format(&o, "}},\"max_concurrent_requests\":%d,\"max_input_length\":%d,\"max_batch_tokens\":%d,\"max_batch_requests\":%d",
-               a->options->max_connections, m->max_tokens, e->options.batch_tokens, e->options.batch_sequences);
-    out_format(&o, ",\"max_client_batch_size\":%d,\"auto_truncate\":%s,\"tokenization_workers\":%d", a->options->max_inputs,
-               a->options->auto_truncate ? "true" : "false", a->options->loops + a->options->parse_threads);
+    out_format(
+        &o,
+        "}},\"max_concurrent_requests\":%d,\"max_input_length\":%d,\"max_batch_tokens\":%d,\"max_batch_requests\":%d",
+        a->options->max_connections, m->max_tokens, e->options.batch_tokens, e->options.batch_sequences);
+    out_format(&o, ",\"max_client_batch_size\":%d,\"auto_truncate\":%s,\"tokenization_workers\":%d",
+               a->options->max_inputs, a->options->auto_truncate ? "true" : "false",
+               a->options->loops + a->options->parse_threads);
     member(&o, "version", build_version());
     member(&o, "sha", build_commit());
     member(&o, "docker_label", NULL);
@@ -56,7 +59,10 @@ void models_get(call *c)
     answer_json(c, &o, "");
 }
 
-static app_phase phase_of(const call *c) { return (app_phase)atomic_load_explicit(&app_of(c)->phase, memory_order_acquire); }
+static app_phase phase_of(const call *c)
+{
+    return (app_phase)atomic_load_explicit(&app_of(c)->phase, memory_order_acquire);
+}
 
 static void answer_status(call *c, const char *word)
 {

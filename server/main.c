@@ -33,15 +33,19 @@ int version_command(const options *o, const char *dir)
 static void help(FILE *f)
 {
     fprintf(f, "beeline: one transformer encoder over HTTP\n\nusage: beeline COMMAND [DIR] [options]\n\ncommands\n");
-    for (int i = 0; i < COMMANDS; i++) fprintf(f, "  %-11s %-4s %s\n", commands[i].name, commands[i].arguments, commands[i].what);
-    fprintf(f, "\nDIR is a BERT model in Hugging Face layout: config.json, model.safetensors, tokenizer.json or vocab.txt.\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(f, "  %-11s %-4s %s\n", commands[i].name, commands[i].arguments, commands[i].what);
+    fprintf(
+        f,
+        "\nDIR is a BERT model in Hugging Face layout: config.json, model.safetensors, tokenizer.json or vocab.txt.\n");
     for (int i = 0; i < COMMANDS; i++) {
         if (!commands[i].bit) continue;
         fprintf(f, "\noptions of %s [default]\n", commands[i].name);
         options_help(f, commands[i].bit);
     }
     fprintf(f, "\nEach option can be set in the environment too: BEELINE_LISTEN for --listen and so on.\n\nroutes\n");
-    for (int i = 0; i < routes_count; i++) fprintf(f, "  %-5s%-18s %s\n", routes[i].method, routes[i].path, routes[i].what);
+    for (int i = 0; i < routes_count; i++)
+        fprintf(f, "  %-5s%-18s %s\n", routes[i].method, routes[i].path, routes[i].what);
 }
 
 static int refuse(const char *what, const char *seen)

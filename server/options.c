@@ -20,25 +20,34 @@ typedef struct {
 enum { SERVE = COMMAND_SERVE, ENGINE = COMMAND_SERVE | COMMAND_EMBED | COMMAND_CHECK, HOUR_MS = 3600000 };
 #define AT(field) offsetof(options, field)
 static const row rows[] = {
-    {"--listen", "HOST:PORT", KIND_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, COMMAND_SERVE | COMMAND_HEALTHCHECK, "address; port 0: any free one"},
+    {"--listen", "HOST:PORT", KIND_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, COMMAND_SERVE | COMMAND_HEALTHCHECK,
+     "address; port 0: any free one"},
     {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE, "threads that compute; 0: one for each core"},
     {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "auto, portable, avx2 or avx512"},
-    {"--batch-tokens", "N", KIND_INT, AT(batch_tokens), "2048", 1, 1 << 20, ENGINE, "tokens of a batch, at most; at least the model's longest input"},
-    {"--batch-sequences", "N", KIND_INT, AT(batch_sequences), "256", 1, 1 << 16, ENGINE, "sequences of a batch, at most"},
-    {"--queue-tokens", "N", KIND_INT, AT(queue_tokens), "32768", 1, 1 << 30, SERVE, "tokens that may wait; beyond: 429 with Retry-After"},
+    {"--batch-tokens", "N", KIND_INT, AT(batch_tokens), "2048", 1, 1 << 20, ENGINE,
+     "tokens of a batch, at most; at least the model's longest input"},
+    {"--batch-sequences", "N", KIND_INT, AT(batch_sequences), "256", 1, 1 << 16, ENGINE,
+     "sequences of a batch, at most"},
+    {"--queue-tokens", "N", KIND_INT, AT(queue_tokens), "32768", 1, 1 << 30, SERVE,
+     "tokens that may wait; beyond: 429 with Retry-After"},
     {"--max-inputs", "N", KIND_INT, AT(max_inputs), "256", 1, 1 << 16, SERVE, "inputs of one request"},
-    {"--auto-truncate", "BOOL", KIND_BOOL, AT(auto_truncate), "true", 0, 0, SERVE, "cut too long inputs where a request does not say"},
+    {"--auto-truncate", "BOOL", KIND_BOOL, AT(auto_truncate), "true", 0, 0, SERVE,
+     "cut too long inputs where a request does not say"},
     {"--model-name", "NAME", KIND_TEXT, AT(model_name), "", 0, 0, SERVE, "name in replies; default: the directory's"},
     {"--loops", "N", KIND_INT, AT(loops), "0", 0, 256, SERVE, "threads for connections; 0: one for every four cores"},
     {"--parse-threads", "N", KIND_INT, AT(parse_threads), "1", 1, 256, SERVE, "threads for bodies above 16 KiB"},
-    {"--max-connections", "N", KIND_INT, AT(max_connections), "4096", 1, 1 << 20, SERVE, "connections at once; beyond: 503"},
+    {"--max-connections", "N", KIND_INT, AT(max_connections), "4096", 1, 1 << 20, SERVE,
+     "connections at once; beyond: 503"},
     {"--max-body-kib", "N", KIND_INT, AT(max_body_kib), "2048", 1, 1 << 20, SERVE, "KiB of one body"},
-    {"--max-parsing-mib", "N", KIND_INT, AT(max_parsing_mib), "256", 1, 1 << 16, SERVE, "MiB of all bodies in memory at once; beyond: 503"},
+    {"--max-parsing-mib", "N", KIND_INT, AT(max_parsing_mib), "256", 1, 1 << 16, SERVE,
+     "MiB of all bodies in memory at once; beyond: 503"},
     {"--head-ms", "MS", KIND_INT, AT(head_ms), "5000", 1, HOUR_MS, SERVE, "time for a request's head"},
     {"--body-ms", "MS", KIND_INT, AT(body_ms), "10000", 1, HOUR_MS, SERVE, "time for a request's body"},
     {"--idle-ms", "MS", KIND_INT, AT(idle_ms), "60000", 1, HOUR_MS, SERVE, "an idle connection is closed after this"},
-    {"--write-stall-ms", "MS", KIND_INT, AT(write_stall_ms), "10000", 1, HOUR_MS, SERVE, "a client that reads nothing is closed after this"},
-    {"--drain-ms", "MS", KIND_INT, AT(drain_ms), "20000", 0, HOUR_MS, SERVE, "time to answer what is in flight after SIGTERM"},
+    {"--write-stall-ms", "MS", KIND_INT, AT(write_stall_ms), "10000", 1, HOUR_MS, SERVE,
+     "a client that reads nothing is closed after this"},
+    {"--drain-ms", "MS", KIND_INT, AT(drain_ms), "20000", 0, HOUR_MS, SERVE,
+     "time to answer what is in flight after SIGTERM"},
     {"--log-level", "LEVEL", KIND_TEXT, AT(log_level), "info", 0, 0, ENGINE, "debug, info, warn or error"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -53,7 +62,8 @@ static status set(options *o, const row *r, const char *text, error *err)
     }
     if (r->kind == KIND_BOOL) {
         bool yes = !strcmp(text, "true");
-        if (!yes && strcmp(text, "false")) return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted true or false", r->name, text);
+        if (!yes && strcmp(text, "false"))
+            return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted true or false", r->name, text);
         memcpy(field, &yes, sizeof yes);
         return OK;
     }
@@ -70,7 +80,8 @@ static const char *from_environment(const row *r)
 {
     char name[64] = "BEELINE_";
     size_t n = strlen(name);
-    for (const char *p = r->name + 2; *p && n + 1 < sizeof name; p++) name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    for (const char *p = r->name + 2; *p && n + 1 < sizeof name; p++)
+        name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
     name[n] = 0;
     return getenv(name);
 }
@@ -93,12 +104,18 @@ static status split_listen(options *o, error *err)
 
 static status check_words(const options *o, error *err)
 {
-    static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", NULL}, *const levels[] = {"debug", "info", "warn", "error", NULL};
-    const struct { const char *name, *value; const char *const *allowed; } words[] = {{"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
+    static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", NULL},
+                             *const levels[] = {"debug", "info", "warn", "error", NULL};
+    const struct {
+        const char *name, *value;
+        const char *const *allowed;
+    } words[] = {{"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *const *w = words[i].allowed;
         while (*w && strcmp(*w, words[i].value)) w++;
-        if (!*w) return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted one of those in --help", words[i].name, words[i].value);
+        if (!*w)
+            return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted one of those in --help", words[i].name,
+                        words[i].value);
     }
     return OK;
 }
@@ -127,7 +144,9 @@ status options_read(options *out, command_bit command, int argc, char **argv, co
     for (int a = 0; a < argc; a++) {
         const char *value;
         if (strncmp(argv[a], "--", 2)) {
-            if (*positional) return fail(err, BAD_INPUT, "\"%.60s\": one directory is wanted, \"%.60s\" is given too", argv[a], *positional);
+            if (*positional)
+                return fail(err, BAD_INPUT, "\"%.60s\": one directory is wanted, \"%.60s\" is given too", argv[a],
+                            *positional);
             *positional = argv[a];
             continue;
         }
@@ -148,7 +167,8 @@ void options_help(FILE *f, command_bit command)
         char left[40];
         if (!(rows[i].commands & (int)command)) continue;
         snprintf(left, sizeof left, "%s %s", rows[i].name, rows[i].value);
-        fprintf(f, "  %-24s %s%s%s%s\n", left, rows[i].what, *rows[i].standard ? " [" : "", rows[i].standard, *rows[i].standard ? "]" : "");
+        fprintf(f, "  %-24s %s%s%s%s\n", left, rows[i].what, *rows[i].standard ? " [" : "", rows[i].standard,
+                *rows[i].standard ? "]" : "");
     }
 }
 

@@ -5,8 +5,10 @@ enum { MIB = 1 << 20, TOKENIZE_MAX = 256 << 10 /* a reply is up to 60 times its 
 
 const route routes[] = {
     {"POST", "/", embed_post, 2 * MIB, SHAPE_TEI, "the task's default: /embed"},
-    {"POST", "/embed", embed_post, 2 * MIB, SHAPE_TEI, "texts to vectors; JSON or, by Accept: application/octet-stream, float32"},
-    {"POST", "/v1/embeddings", embeddings_post, 2 * MIB, SHAPE_OPENAI, "texts to vectors as OpenAI does; float or base64"},
+    {"POST", "/embed", embed_post, 2 * MIB, SHAPE_TEI,
+     "texts to vectors; JSON or, by Accept: application/octet-stream, float32"},
+    {"POST", "/v1/embeddings", embeddings_post, 2 * MIB, SHAPE_OPENAI,
+     "texts to vectors as OpenAI does; float or base64"},
     {"POST", "/embeddings", embeddings_post, 2 * MIB, SHAPE_OPENAI, "the same"},
     {"POST", "/tokenize", tokenize_post, TOKENIZE_MAX, SHAPE_TEI, "texts to tokens with their place in the text"},
     {"POST", "/decode", decode_post, TOKENIZE_MAX, SHAPE_TEI, "token ids to text"},

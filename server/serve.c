@@ -57,7 +57,9 @@ static status load(server *s, const char *dir, error *err)
     status rc = engine_from_options(&s->a.engine, &s->o, dir, err);
     if (rc != OK) return rc;
     const engine_options *e = &s->a.engine->options;
-    policy_limits limits = {.budget_tokens = e->batch_tokens, .budget_sequences = e->batch_sequences, .max_queued_tokens = s->o.queue_tokens};
+    policy_limits limits = {.budget_tokens = e->batch_tokens,
+                            .budget_sequences = e->batch_sequences,
+                            .max_queued_tokens = s->o.queue_tokens};
     rc = batcher_open(&s->a.queue, limits, err);
     if (rc == OK) rc = executor_start(&s->x, s->a.engine, s->a.queue, err);
     s->a.model_name = *s->o.model_name ? s->o.model_name : s->a.engine->description.name;
@@ -71,10 +73,14 @@ static void say_ready(const server *s)
     const engine *e = s->a.engine;
     const char *host = strchr(s->o.host, ':') ? "[::1]" : !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : s->o.host;
     int port = http_port(s->http);
-    log_line(LOG_INFO, "model", "%s, digest %.12s, %s on %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms", s->a.model_name,
-             e->digest, e->ops->name, e->ops->describe(e->device), e->description.max_tokens, (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
-    log_line(LOG_INFO, "ready", "http://%s:%d  try: curl %s:%d/embed -d '{\"inputs\":\"hello world\"}' -H 'content-type: application/json'", host,
-             port, host, port);
+    log_line(LOG_INFO, "model",
+             "%s, digest %.12s, %s on %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms",
+             s->a.model_name, e->digest, e->ops->name, e->ops->describe(e->device), e->description.max_tokens,
+             (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
+    log_line(
+        LOG_INFO, "ready",
+        "http://%s:%d  try: curl %s:%d/embed -d '{\"inputs\":\"hello world\"}' -H 'content-type: application/json'",
+        host, port, host, port);
 }
 
 /* The next of SIGTERM and SIGINT within ms (-1: however long); 0 when none came. */
@@ -97,7 +103,8 @@ static bool drain(server *s)
             return false;
         }
         if (clock_ns() > end_ns) {
-            log_line(LOG_WARN, "stop", "%lld connections are left after %d ms", (long long)http_count(s->http).connections, s->o.drain_ms);
+            log_line(LOG_WARN, "stop", "%lld connections are left after %d ms",
+                     (long long)http_count(s->http).connections, s->o.drain_ms);
             return false;
         }
     }
@@ -141,8 +148,9 @@ int serve_command(const options *given, const char *dir)
     log_line(LOG_INFO, "stop", "%s: draining, at most %d ms", sig == SIGINT ? "SIGINT" : "SIGTERM", s.o.drain_ms);
     bool drained = drain(&s);
     batcher_counts counts = batcher_count(s.a.queue);
-    log_line(LOG_INFO, "stopped", "%lld requests answered, %lld refused, %lld cancelled, %lld failed", (long long)counts.answered,
-             (long long)counts.refused, (long long)counts.cancelled, (long long)counts.failed);
+    log_line(LOG_INFO, "stopped", "%lld requests answered, %lld refused, %lld cancelled, %lld failed",
+             (long long)counts.answered, (long long)counts.refused, (long long)counts.cancelled,
+             (long long)counts.failed);
     if (!drained) return EXIT_REFUSED; /* at once: what is left is the kernel's to free */
     end(&s);
     return EXIT_OK;

@@ -33,7 +33,8 @@ static status write_tokens(out *o, const app *a, const tokenize_contract *ask, e
             memcpy(joined + before, text.p, text.n);
             text = (text_view){joined, before + text.n};
         }
-        int n = spans && (!before || joined) ? tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, ask->add_template, spans) : -1;
+        int n =
+            spans && (!before || joined) ? tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, ask->add_template, spans) : -1;
         out_text(o, i ? ",[" : "[");
         for (int k = 0; k < n; k++) {
             if (k) out_text(o, ",");
@@ -74,7 +75,8 @@ static status write_decoded(out *o, const engine *e, const cJSON *list, bool ski
     int n = cJSON_GetArraySize(list), i = 0;
     int32_t *ids = malloc(((size_t)n + 1) * sizeof *ids);
     status rc = ids ? OK : fail(err, NO_MEMORY, "no memory for %d ids", n);
-    for (const cJSON *v = list->child; v && rc == OK; v = v->next) rc = contract_id(&ids[i++], v, tokenizer_vocab_size(e->tokens), err);
+    for (const cJSON *v = list->child; v && rc == OK; v = v->next)
+        rc = contract_id(&ids[i++], v, tokenizer_vocab_size(e->tokens), err);
     size_t bytes = rc == OK ? tokenizer_decode(e->tokens, ids, n, skip_special, NULL, 0) : 0;
     char  *text = rc == OK ? malloc(bytes + 1) : NULL;
     if (rc == OK && !text) rc = fail(err, NO_MEMORY, "no memory for %zu bytes of text", bytes);
@@ -95,16 +97,20 @@ static status write_texts(out *o, const app *a, const cJSON *body, error *err)
     status rc = json_bool(&skip_special, body, "skip_special_tokens", err);
     if (rc == OK) rc = json_member(&ids, body, "ids", err);
     if (rc != OK) return rc;
-    if (!cJSON_IsArray(ids)) return fail(err, BAD_INPUT, "\"ids\" is %s, wanted a list of token ids or of such lists", ids ? json_type_name(ids) : "missing");
+    if (!cJSON_IsArray(ids))
+        return fail(err, BAD_INPUT, "\"ids\" is %s, wanted a list of token ids or of such lists",
+                    ids ? json_type_name(ids) : "missing");
     if (!ids->child) return fail(err, EMPTY, "\"ids\" is an empty list");
     out_text(o, "[");
     if (!cJSON_IsArray(ids->child)) {
         rc = write_decoded(o, a->engine, ids, skip_special, err);
     } else {
         int n = cJSON_GetArraySize(ids);
-        if (n > a->options->max_inputs) return fail(err, BAD_INPUT, "\"ids\" has %d lists, the limit is %d", n, a->options->max_inputs);
+        if (n > a->options->max_inputs)
+            return fail(err, BAD_INPUT, "\"ids\" has %d lists, the limit is %d", n, a->options->max_inputs);
         for (const cJSON *v = ids->child; v && rc == OK; v = v->next) {
-            if (!cJSON_IsArray(v)) return fail(err, BAD_INPUT, "\"ids\" has a list and a value of type %s", json_type_name(v));
+            if (!cJSON_IsArray(v))
+                return fail(err, BAD_INPUT, "\"ids\" has a list and a value of type %s", json_type_name(v));
             if (v != ids->child) out_text(o, ",");
             rc = write_decoded(o, a->engine, v, skip_special, err);
         }

@@ -64,11 +64,14 @@ const char *directory_path(const directory *d) { return d->path; }
 static status check_name(const char *name, error *err)
 {
     size_t n = strlen(name);
-    if (!n || n >= NAME_MAX_BYTES) return fail(err, BAD_INPUT, "file name of %zu bytes, wanted 1 to %d", n, NAME_MAX_BYTES - 1);
-    if (name[0] == '/') return fail(err, BAD_INPUT, "%.100s: a name within the directory must not begin with '/'", name);
+    if (!n || n >= NAME_MAX_BYTES)
+        return fail(err, BAD_INPUT, "file name of %zu bytes, wanted 1 to %d", n, NAME_MAX_BYTES - 1);
+    if (name[0] == '/')
+        return fail(err, BAD_INPUT, "%.100s: a name within the directory must not begin with '/'", name);
     for (const char *p = name; p; p = strchr(p, '/')) {
         if (*p == '/') p++;
-        if (!strncmp(p, "..", 2) && (!p[2] || p[2] == '/')) return fail(err, BAD_INPUT, "%.100s: leaves the directory", name);
+        if (!strncmp(p, "..", 2) && (!p[2] || p[2] == '/'))
+            return fail(err, BAD_INPUT, "%.100s: leaves the directory", name);
     }
     return OK;
 }
@@ -124,17 +127,21 @@ static status read_and_hash(int fd, const char *name, file_bytes *out, unsigned 
     status rc = OK;
     char beyond;
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    if (!hash || !EVP_DigestInit_ex(hash, EVP_sha256(), NULL)) rc = fail(err, NO_MEMORY, "%.150s: SHA-256 cannot start", name);
+    if (!hash || !EVP_DigestInit_ex(hash, EVP_sha256(), NULL))
+        rc = fail(err, NO_MEMORY, "%.150s: SHA-256 cannot start", name);
     for (size_t have = 0; rc == OK && have < out->size;) {
         size_t want = out->size - have < CHUNK ? out->size - have : CHUNK;
         ssize_t got = read(fd, out->bytes + have, want);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) rc = fail(err, IO_FAILED, "%.150s: %s", name, strerror(errno));
-        else if (got == 0) rc = fail(err, IO_FAILED, "%.150s: cut to %zu bytes while it was read, was %zu", name, have, out->size);
-        else if (!EVP_DigestUpdate(hash, out->bytes + have, (size_t)got)) rc = fail(err, IO_FAILED, "%.150s: SHA-256 failed", name);
+        else if (got == 0)
+            rc = fail(err, IO_FAILED, "%.150s: cut to %zu bytes while it was read, was %zu", name, have, out->size);
+        else if (!EVP_DigestUpdate(hash, out->bytes + have, (size_t)got))
+            rc = fail(err, IO_FAILED, "%.150s: SHA-256 failed", name);
         else have += (size_t)got;
     }
-    if (rc == OK && read(fd, &beyond, 1) > 0) rc = fail(err, IO_FAILED, "%.150s: grew while it was read, was %zu bytes", name, out->size);
+    if (rc == OK && read(fd, &beyond, 1) > 0)
+        rc = fail(err, IO_FAILED, "%.150s: grew while it was read, was %zu bytes", name, out->size);
     if (rc == OK && !EVP_DigestFinal_ex(hash, sha, NULL)) rc = fail(err, IO_FAILED, "%.150s: SHA-256 failed", name);
     EVP_MD_CTX_free(hash);
     return rc;

@@ -21,6 +21,7 @@ const char *directory_path(const directory *d);
 status directory_read(directory *d, const char *name, size_t max_bytes, file_bytes *out, error *err);
 void   file_free(file_bytes *f); /* {0} is fine */
 
-/* SHA-256 over the sorted lines "name size sha256\n" of all files read so far, as 64 hex digits: the version's digest. */
+/* SHA-256 over the sorted lines "name size sha256\n" of all files read so far, as 64 hex digits: the version's digest.
+ */
 status directory_digest(const directory *d, char out[65], error *err);
 #endif

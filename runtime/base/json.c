@@ -28,7 +28,8 @@ static status refuse(scan *s, const char *what) { return fail(s->err, MALFORMED,
 static status refuse_here(scan *s, const char *wanted)
 {
     if (s->p == s->end) return fail(s->err, MALFORMED, "JSON: ends at byte %zu, wanted %s", at(s), wanted);
-    const char *form = *s->p > 0x20 && *s->p < 0x7f ? "JSON: '%c' at byte %zu, wanted %s" : "JSON: 0x%02x at byte %zu, wanted %s";
+    const char *form =
+        *s->p > 0x20 && *s->p < 0x7f ? "JSON: '%c' at byte %zu, wanted %s" : "JSON: 0x%02x at byte %zu, wanted %s";
     return fail(s->err, MALFORMED, form, *s->p, at(s), wanted);
 }
 

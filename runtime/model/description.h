@@ -1,7 +1,8 @@
 /* description.h - what a model directory says about itself, as numbers; what we do not run is refused by key.
  *
  * Reads config.json and sentence-transformers' modules.json, N_Pooling/config.json, sentence_bert_config.json and
- * config_sentence_transformers.json (../../README.md lists what is supported).  A value; prompts and labels are owned. */
+ * config_sentence_transformers.json (../../README.md lists what is supported).  A value; prompts and labels are owned.
+ */
 #ifndef RUNTIME_MODEL_DESCRIPTION_H
 #define RUNTIME_MODEL_DESCRIPTION_H
 #include <stdbool.h>

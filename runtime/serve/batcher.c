@@ -21,7 +21,7 @@ struct batcher {
     policy_state    state;
     batcher_counts  counts;
     int64_t         running_since_ns;
-    double          busy_tokens, busy_s; /* lately: both fade alike, so that their ratio is the speed of recent batches */
+    double busy_tokens, busy_s; /* lately: both fade alike, so that their ratio is the speed of recent batches */
     bool            has_executor;
     pthread_t       executor; /* whoever took first; see assert_executor_locked() */
 };

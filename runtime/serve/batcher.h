@@ -25,7 +25,8 @@ typedef struct job {
     void (*done)(struct job *j, status result, const error *err);
     void          *owner;
     atomic_bool    gone;      /* relaxed: a late look costs one computed row, no more */
-    int64_t        submitted_ns, cut_ns, computed_ns; /* first two: when queued, when its first batch was cut; last: end of its last forward */
+    int64_t submitted_ns, cut_ns,
+        computed_ns; /* first two: when queued, when its first batch was cut; last: end of its last forward */
     /* the batcher's from here */
     struct job *next;
     int         taken, finished;

@@ -17,7 +17,8 @@ static status warm_up(engine *e, error *err)
     for (int i = 0; rc == OK && i < n; i++) ids[i] = (int32_t)(((int64_t)i * 7919) % vocab);
     if (rc == OK) rc = e->ops->forward(e->device, &b, row, err);
     for (int i = 0; rc == OK && i < e->description.dimensions; i++)
-        if (!isfinite(row[i])) rc = fail(err, NOT_FINITE, "the warm-up gave a vector that is not finite at component %d", i);
+        if (!isfinite(row[i]))
+            rc = fail(err, NOT_FINITE, "the warm-up gave a vector that is not finite at component %d", i);
     free(ids);
     free(row);
     return rc;

@@ -61,7 +61,8 @@ static void hand_out(executor *x, int n_parts)
             continue;
         }
         status rc = fail(&why, NOT_FINITE, "the model gave a vector that is not finite");
-        log_line(LOG_ERROR, "not_finite", "sequences %d to %d of a request of %d", p.first, p.first + p.count - 1, p.j->n);
+        log_line(LOG_ERROR, "not_finite", "sequences %d to %d of a request of %d", p.first, p.first + p.count - 1,
+                 p.j->n);
         batcher_finish(x->queue, &p, 1, rc, &why);
     }
     if (good) batcher_finish(x->queue, x->parts, good, OK, &why);
@@ -111,7 +112,8 @@ status executor_start(executor **out, engine *e, batcher *b, error *err)
     x->rows = malloc(sequences * (size_t)x->dimensions * sizeof *x->rows);
     status rc = OK;
     if (!x->parts || !x->ids || !x->starts || !x->normalize || !x->rows)
-        rc = fail(err, NO_MEMORY, "no memory for batches of %d tokens in %d sequences", e->options.batch_tokens, x->max_sequences);
+        rc = fail(err, NO_MEMORY, "no memory for batches of %d tokens in %d sequences", e->options.batch_tokens,
+                  x->max_sequences);
     else if (pthread_create(&x->thread, NULL, run, x))
         rc = fail(err, NO_MEMORY, "the executor's thread could not be started");
     if (rc != OK) release(x);

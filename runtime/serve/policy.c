@@ -1,12 +1,14 @@
 #include "policy.h"
 #include <math.h>
 
-/* A wait longer than this is told as this: a client that far away does better to ask again than to trust the forecast. */
+/* A wait longer than this is told as this: a client that far away does better to ask again than to trust the forecast.
+ */
 enum { RETRY_MAX_S = 600 };
 
 bool policy_admits(const policy_limits *l, const policy_state *s, int64_t n_tokens)
 {
-    if (s->queued_tokens == 0 && s->running_tokens == 0) return true; /* else a big request could never be served at all */
+    if (s->queued_tokens == 0 && s->running_tokens == 0)
+        return true; /* else a big request could never be served at all */
     return n_tokens <= l->max_queued_tokens - s->queued_tokens;
 }
 

@@ -44,7 +44,8 @@ static int ids_of(const tokenizer *t, text_view text, int32_t *ids)
 int tokenizer_encode(const tokenizer *t, text_view a, const text_view *b, int max_tokens, cut_side side, int32_t *ids,
                      int8_t *types, int *full)
 {
-    int n_a = ids_of(t, a, ids + 1), n_b = b ? ids_of(t, *b, ids + 1 + n_a) : 0, framing = b ? TEMPLATE_PAIR : TEMPLATE_ONE;
+    int n_a = ids_of(t, a, ids + 1), n_b = b ? ids_of(t, *b, ids + 1 + n_a) : 0,
+        framing = b ? TEMPLATE_PAIR : TEMPLATE_ONE;
     int keep_a = n_a, keep_b = n_b, n = 0;
     if (full) *full = n_a + n_b + framing;
     if (max_tokens) keep_of(max_tokens - framing, b, &keep_a, &keep_b);
@@ -79,8 +80,8 @@ static int spans_of(const tokenizer *t, text_view text, token_span *out)
     return n + more;
 }
 
-int tokenizer_spans(const tokenizer *t, text_view a, const text_view *b, int max_tokens, cut_side side, bool add_template,
-                    token_span *out)
+int tokenizer_spans(const tokenizer *t, text_view a, const text_view *b, int max_tokens, cut_side side,
+                    bool add_template, token_span *out)
 {
     const int at = add_template; /* place for [CLS] */
     int n_a = spans_of(t, a, out + at), n_b = b && n_a >= 0 ? spans_of(t, *b, out + at + n_a) : 0;
@@ -113,7 +114,8 @@ static void put(writer *w, const char *p, size_t n)
     w->n += n;
 }
 
-/* Before these the decoder's cleanup leaves no blank.  Piece by piece, so its rules that need a neighbour never apply. */
+/* Before these the decoder's cleanup leaves no blank.  Piece by piece, so its rules that need a neighbour never apply.
+ */
 static bool takes_no_blank(const char *p)
 {
     static const char *const starts[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};

@@ -52,7 +52,8 @@ static status read_json(loading *l, const char *name, cJSON **out)
 static status reserve_id(loading *l, int64_t id)
 {
     tokenizer *t = l->t;
-    if (id < 0 || id >= VOCAB_MAX) return fail(l->err, BAD_INPUT, "tokenizer: token id %lld, wanted 0 to %d", (long long)id, VOCAB_MAX - 1);
+    if (id < 0 || id >= VOCAB_MAX)
+        return fail(l->err, BAD_INPUT, "tokenizer: token id %lld, wanted 0 to %d", (long long)id, VOCAB_MAX - 1);
     if (id < t->size) return OK;
     int size = (int)id + 1, old = l->capacity;
     if (size > l->capacity) {
@@ -75,7 +76,9 @@ static status set_text(loading *l, int64_t id, const char *p, size_t n)
 {
     status rc = reserve_id(l, id);
     if (rc != OK) return rc;
-    if (n > PIECE_MAX_BYTES) return fail(l->err, BAD_INPUT, "tokenizer: token %lld has %zu bytes, at most %d are taken", (long long)id, n, PIECE_MAX_BYTES);
+    if (n > PIECE_MAX_BYTES)
+        return fail(l->err, BAD_INPUT, "tokenizer: token %lld has %zu bytes, at most %d are taken", (long long)id, n,
+                    PIECE_MAX_BYTES);
     for (size_t i = 0, step; i < n; i += step)
         if (!(step = utf8_step((const unsigned char *)p + i, n - i)))
             return fail(l->err, BAD_INPUT, "tokenizer: token %lld is not UTF-8", (long long)id);
@@ -162,7 +165,9 @@ static status add_token_of(loading *l, const cJSON *v)
     const char *content = NULL;
     bool special = false, normalized = false;
     int  stated = -1;
-    if (!cJSON_IsObject(v)) return fail(l->err, BAD_INPUT, "tokenizer.json: an added token of type %s, wanted an object", json_type_name(v));
+    if (!cJSON_IsObject(v))
+        return fail(l->err, BAD_INPUT, "tokenizer.json: an added token of type %s, wanted an object",
+                    json_type_name(v));
     status rc = json_string(&content, v, "content", l->err);
     if (rc == OK) rc = json_bool(&special, v, "special", l->err);
     if (rc == OK) rc = json_bool(&normalized, v, "normalized", l->err);
@@ -170,13 +175,17 @@ static status add_token_of(loading *l, const cJSON *v)
     if (rc != OK) return rc;
     if (!content) return fail(l->err, BAD_INPUT, "tokenizer.json: an added token without \"content\"");
     if (normalized)
-        return fail(l->err, BAD_INPUT, "tokenizer.json: added token \"%.60s\" has \"normalized\": true, only tokens matched in raw text are supported", content);
+        return fail(l->err, BAD_INPUT,
+                    "tokenizer.json: added token \"%.60s\" has \"normalized\": true, only tokens matched in raw text "
+                    "are supported",
+                    content);
     rc = add_token(l, content, special, v);
     if (rc != OK) return rc;
     const added_tokens *a = &l->t->added;
     for (int i = 0; i < a->n && stated >= 0; i++)
         if (!strcmp(a->token[i].p, content) && a->token[i].id != stated)
-            log_line(LOG_WARN, "tokenizer", "added token \"%s\" has id %d, tokenizer.json says %d", content, a->token[i].id, stated);
+            log_line(LOG_WARN, "tokenizer", "added token \"%s\" has id %d, tokenizer.json says %d", content,
+                     a->token[i].id, stated);
     return OK;
 }
 
@@ -188,11 +197,13 @@ static status section(loading *l, const cJSON *root, const char *name, const cha
     status rc = json_member(out, root, name, l->err);
     if (rc != OK) return rc;
     if (!cJSON_IsObject(*out))
-        return fail(l->err, BAD_INPUT, "tokenizer.json: \"%s\" is %s, wanted %s", name, *out ? json_type_name(*out) : "absent", wanted);
+        return fail(l->err, BAD_INPUT, "tokenizer.json: \"%s\" is %s, wanted %s", name,
+                    *out ? json_type_name(*out) : "absent", wanted);
     rc = json_string(&type, *out, "type", l->err);
     if (rc != OK) return rc;
     if (!type || strcmp(type, wanted))
-        return fail(l->err, BAD_INPUT, "tokenizer.json: \"%s\" is of type %.60s, only %s is supported", name, type ? type : "(none)", wanted);
+        return fail(l->err, BAD_INPUT, "tokenizer.json: \"%s\" is of type %.60s, only %s is supported", name,
+                    type ? type : "(none)", wanted);
     return OK;
 }
 
@@ -201,11 +212,14 @@ static status read_vocabulary(loading *l, const cJSON *model)
     cJSON *vocab;
     status rc = json_member(&vocab, model, "vocab", l->err);
     if (rc != OK) return rc;
-    if (!cJSON_IsObject(vocab)) return fail(l->err, BAD_INPUT, "tokenizer.json: \"vocab\" is %s, wanted an object", vocab ? json_type_name(vocab) : "absent");
+    if (!cJSON_IsObject(vocab))
+        return fail(l->err, BAD_INPUT, "tokenizer.json: \"vocab\" is %s, wanted an object",
+                    vocab ? json_type_name(vocab) : "absent");
     for (const cJSON *v = vocab->child; v; v = v->next) {
         double id = cJSON_IsNumber(v) ? v->valuedouble : -1;
         if (id < 0 || id >= VOCAB_MAX || id != (double)(int)id)
-            return fail(l->err, BAD_INPUT, "tokenizer.json: the id of \"%.60s\" is not an integer of 0 to %d", v->string, VOCAB_MAX - 1);
+            return fail(l->err, BAD_INPUT, "tokenizer.json: the id of \"%.60s\" is not an integer of 0 to %d",
+                        v->string, VOCAB_MAX - 1);
         rc = set_text(l, (int64_t)id, v->string, strlen(v->string));
         if (rc != OK) return rc;
     }
@@ -250,7 +264,8 @@ static status read_normalizer(loading *l, const cJSON *root)
 
 static status refuse_template(loading *l)
 {
-    return fail(l->err, BAD_INPUT, "tokenizer.json: the template is not [CLS] A [SEP], types 0, and [CLS] A [SEP] B:1 [SEP]:1");
+    return fail(l->err, BAD_INPUT,
+                "tokenizer.json: the template is not [CLS] A [SEP], types 0, and [CLS] A [SEP] B:1 [SEP]:1");
 }
 
 /* One item of a template: {"Sequence": {id, type_id}} or {"SpecialToken": {id, type_id}}. */
@@ -276,16 +291,18 @@ static status template_id(loading *l, const cJSON *tokens, const char *name, int
     if (rc != OK) return rc;
     const cJSON *first = cJSON_IsArray(ids) && cJSON_GetArraySize(ids) == 1 ? ids->child : NULL;
     if (!cJSON_IsNumber(first) || !tokenizer_piece(l->t, first->valueint))
-        return fail(l->err, BAD_INPUT, "tokenizer.json: special token \"%.60s\" of the template has not one id of the vocabulary", name);
+        return fail(l->err, BAD_INPUT,
+                    "tokenizer.json: special token \"%.60s\" of the template has not one id of the vocabulary", name);
     *id = first->valueint;
     return OK;
 }
 
 static status read_template(loading *l, const cJSON *processor)
 {
-    static const struct { const char *list, *kind; int type; } shape[] = {
-        {"single", "SpecialToken", 0}, {"single", "Sequence", 0}, {"single", "SpecialToken", 0},
-        {"pair", "SpecialToken", 0}, {"pair", "Sequence", 0}, {"pair", "SpecialToken", 0}, {"pair", "Sequence", 1}, {"pair", "SpecialToken", 1}};
+    static const struct { const char *list, *kind; int type;
+    } shape[] = {{"single", "SpecialToken", 0}, {"single", "Sequence", 0},  {"single", "SpecialToken", 0},
+                 {"pair", "SpecialToken", 0},   {"pair", "Sequence", 0},    {"pair", "SpecialToken", 0},
+                 {"pair", "Sequence", 1},       {"pair", "SpecialToken", 1}};
     enum { ITEMS = sizeof shape / sizeof *shape };
     const char *id[ITEMS];
     cJSON *tokens, *list = NULL, *item = NULL;
@@ -296,12 +313,14 @@ static status read_template(loading *l, const cJSON *processor)
         if (rc != OK) return rc;
         item = begins ? (cJSON_IsArray(list) ? list->child : NULL) : item ? item->next : NULL;
         bool ends = i + 1 == ITEMS || strcmp(shape[i].list, shape[i + 1].list);
-        rc = item && (!ends || !item->next) ? read_template_item(l, item, shape[i].kind, shape[i].type, &id[i]) : refuse_template(l);
+        rc = item && (!ends || !item->next) ? read_template_item(l, item, shape[i].kind, shape[i].type, &id[i])
+                                            : refuse_template(l);
     }
     if (rc == OK) rc = template_id(l, tokens, id[0], &l->t->cls_id);
     if (rc == OK) rc = template_id(l, tokens, id[2], &l->t->sep_id);
     if (rc != OK) return rc;
-    if (strcmp(id[1], "A") || strcmp(id[4], "A") || strcmp(id[6], "B") || strcmp(id[0], id[3]) || strcmp(id[2], id[5]) || strcmp(id[2], id[7]))
+    if (strcmp(id[1], "A") || strcmp(id[4], "A") || strcmp(id[6], "B") || strcmp(id[0], id[3]) ||
+        strcmp(id[2], id[5]) || strcmp(id[2], id[7]))
         return fail(l->err, BAD_INPUT, "tokenizer.json: single and pair templates do not use the same [CLS] and [SEP]");
     return OK;
 }
@@ -317,7 +336,8 @@ static status read_bert_processing(loading *l, const cJSON *processor)
         if (rc != OK) return rc;
         const cJSON *id = cJSON_IsArray(pair) && cJSON_GetArraySize(pair) == 2 ? pair->child->next : NULL;
         if (!cJSON_IsNumber(id) || !tokenizer_piece(l->t, id->valueint))
-            return fail(l->err, BAD_INPUT, "tokenizer.json: \"%s\" of BertProcessing is not [token, id of the vocabulary]", names[i]);
+            return fail(l->err, BAD_INPUT,
+                        "tokenizer.json: \"%s\" of BertProcessing is not [token, id of the vocabulary]", names[i]);
         *ids[i] = id->valueint;
     }
     return OK;
@@ -329,12 +349,17 @@ static status read_processor(loading *l, const cJSON *root)
     const char *type = NULL;
     status rc = json_member(&processor, root, "post_processor", l->err);
     if (rc != OK) return rc;
-    if (!cJSON_IsObject(processor)) return fail(l->err, BAD_INPUT, "tokenizer.json: \"post_processor\" is %s, wanted TemplateProcessing", processor ? json_type_name(processor) : "absent");
+    if (!cJSON_IsObject(processor))
+        return fail(l->err, BAD_INPUT, "tokenizer.json: \"post_processor\" is %s, wanted TemplateProcessing",
+                    processor ? json_type_name(processor) : "absent");
     rc = json_string(&type, processor, "type", l->err);
     if (rc != OK) return rc;
     if (type && !strcmp(type, "TemplateProcessing")) return read_template(l, processor);
     if (type && !strcmp(type, "BertProcessing")) return read_bert_processing(l, processor);
-    return fail(l->err, BAD_INPUT, "tokenizer.json: \"post_processor\" is of type %.60s, only TemplateProcessing and BertProcessing are supported", type ? type : "(none)");
+    return fail(
+        l->err, BAD_INPUT,
+        "tokenizer.json: \"post_processor\" is of type %.60s, only TemplateProcessing and BertProcessing are supported",
+        type ? type : "(none)");
 }
 
 static status read_decoder(loading *l, const cJSON *root)
@@ -360,8 +385,10 @@ static status override_normalizer(loading *l)
     if (rc == OK) rc = json_bool(&o.isolate_cjk, l->config, "tokenize_chinese_chars", l->err);
     if (rc == OK) rc = read_strip_accents(l, l->config, &o);
     if (rc != OK) return rc;
-    if (o.lowercase != l->normalizer.lowercase || o.isolate_cjk != l->normalizer.isolate_cjk || o.strip_accents != l->normalizer.strip_accents)
-        log_line(LOG_WARN, "tokenizer", "tokenizer_config.json overrides tokenizer.json: lowercase %d, strip accents %d, isolate CJK %d",
+    if (o.lowercase != l->normalizer.lowercase || o.isolate_cjk != l->normalizer.isolate_cjk ||
+        o.strip_accents != l->normalizer.strip_accents)
+        log_line(LOG_WARN, "tokenizer",
+                 "tokenizer_config.json overrides tokenizer.json: lowercase %d, strip accents %d, isolate CJK %d",
                  o.lowercase, o.strip_accents, o.isolate_cjk);
     l->normalizer = o;
     return OK;
@@ -389,11 +416,14 @@ static status read_lines(loading *l)
     file_bytes f;
     status rc = directory_read(l->d, "vocab.txt", FILE_MAX_BYTES, &f, l->err);
     if (rc == NOT_FOUND)
-        return fail(l->err, BAD_INPUT, "%.120s: has neither tokenizer.json nor vocab.txt; other tokenizers than WordPiece are not supported",
-                    directory_path(l->d));
+        return fail(
+            l->err, BAD_INPUT,
+            "%.120s: has neither tokenizer.json nor vocab.txt; other tokenizers than WordPiece are not supported",
+            directory_path(l->d));
     if (rc != OK) return rc;
     const char *p = f.bytes, *end = f.bytes + f.size;
-    if (f.size >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) rc = fail(l->err, BAD_INPUT, "vocab.txt: begins with a byte order mark, wanted a token");
+    if (f.size >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+        rc = fail(l->err, BAD_INPUT, "vocab.txt: begins with a byte order mark, wanted a token");
     for (int64_t id = 0; rc == OK && p < end; id++) {
         const char *line_end = memchr(p, '\n', (size_t)(end - p)), *next = line_end ? line_end + 1 : end;
         size_t n = (size_t)((line_end ? line_end : end) - p);
@@ -421,16 +451,21 @@ static status special_name(loading *l, const char *key, const char *standard, co
         *name = v->valuestring;
         return OK;
     }
-    if (!cJSON_IsObject(v)) return fail(l->err, BAD_INPUT, "tokenizer_config.json: \"%s\" is of type %s, wanted a string", key, json_type_name(v));
+    if (!cJSON_IsObject(v))
+        return fail(l->err, BAD_INPUT, "tokenizer_config.json: \"%s\" is of type %s, wanted a string", key,
+                    json_type_name(v));
     *flags = v;
     return json_string(name, v, "content", l->err);
 }
 
 static status load_vocab_txt(loading *l)
 {
-    static const struct { const char *key, *standard; bool required; } names[] = {
-        {"unk_token", "[UNK]", true}, {"sep_token", "[SEP]", true}, {"pad_token", "[PAD]", false}, {"cls_token", "[CLS]", true},
-        {"mask_token", "[MASK]", false}};
+    static const struct { const char *key, *standard; bool required;
+    } names[] = {{"unk_token", "[UNK]", true},
+                 {"sep_token", "[SEP]", true},
+                 {"pad_token", "[PAD]", false},
+                 {"cls_token", "[CLS]", true},
+                 {"mask_token", "[MASK]", false}};
     int32_t *const ids[] = {&l->unk_id, &l->t->sep_id, NULL, &l->t->cls_id, NULL};
     status rc = read_lines(l);
     for (size_t i = 0; rc == OK && i < sizeof names / sizeof *names; i++) {

@@ -30,7 +30,8 @@ static int find_base(trie *t, const uint8_t *byte, int kids)
         int i = 0;
         while (i < kids && base + byte[i] > TRIE_ROOT && t->cell[base + byte[i]].check == FREE) i++;
         if (i < kids) continue;
-        if (tries > TRIES_MAX && base + byte[0] - KEEP_BEHIND > t->free_from) t->free_from = base + byte[0] - KEEP_BEHIND;
+        if (tries > TRIES_MAX && base + byte[0] - KEEP_BEHIND > t->free_from)
+            t->free_from = base + byte[0] - KEEP_BEHIND;
         return base;
     }
 }

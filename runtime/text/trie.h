@@ -13,7 +13,8 @@ typedef struct { const char *p; int n, id; } trie_piece; /* n bytes at p */
 
 enum { TRIE_NONE = 0, TRIE_ROOT = 1 };
 
-/* Sorts `pieces`; of equal ones the higher id wins.  Needs at most 2^16 bytes a piece and NO_MEMORY is its only error. */
+/* Sorts `pieces`; of equal ones the higher id wins.  Needs at most 2^16 bytes a piece and NO_MEMORY is its only error.
+ */
 status trie_build(trie *out, trie_piece *pieces, int n, error *err);
 void   trie_free(trie *t); /* {0} is fine */
 

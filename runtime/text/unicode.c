@@ -2,7 +2,15 @@
 #include "unicode_tables.inc"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
-enum { HANGUL_FIRST = 0xac00, HANGUL_LAST = 0xd7a3, L_FIRST = 0x1100, V_FIRST = 0x1161, T_BEFORE = 0x11a7, V_COUNT = 21, T_COUNT = 28 };
+enum {
+    HANGUL_FIRST = 0xac00,
+    HANGUL_LAST = 0xd7a3,
+    L_FIRST = 0x1100,
+    V_FIRST = 0x1161,
+    T_BEFORE = 0x11a7,
+    V_COUNT = 21,
+    T_COUNT = 28
+};
 
 static int find(const uint32_t *key, int n, uint32_t c)
 {

@@ -14,12 +14,16 @@ enum { ASCII_DROP, ASCII_SPACE, ASCII_PUNCT, ASCII_WORD = 0x80 };
 enum { CHARACTER_BYTES = 4 };
 
 typedef struct { int32_t start, stop; } range; /* bytes of the source */
-typedef struct { uint32_t c; uint8_t klass; bool extra; } mark; /* extra: a decomposition gave it, no character of the source */
+typedef struct {
+    uint32_t c;
+    uint8_t klass;
+    bool extra;
+} mark; /* extra: a decomposition gave it, no character of the source */
 
 /* What only the walk with ranges has. */
 typedef struct {
     token_span *out;
-    range       first, last, emitted; /* of the open word's first and last character; of the last starter or mark released */
+    range first, last, emitted; /* of the open word's first and last character; of the last starter or mark released */
     range       byte[CHARACTER_BYTES * (WORD_CHARS_MAX + 1)];
     mark       *marks, *sorted;       /* [capacity] */
     range      *sources;              /* [capacity] of the held marks that are not extra */
@@ -63,7 +67,8 @@ INLINE void end_word(walk *s, bool with_ranges)
         }
         known = id >= 0;
         if (known)
-            give(s, id, with_ranges ? (range){s->r->byte[i].start, s->r->byte[end - 1].stop} : (range){0, 0}, with_ranges);
+            give(s, id, with_ranges ? (range){s->r->byte[i].start, s->r->byte[end - 1].stop} : (range){0, 0},
+                 with_ranges);
         i = end;
         from = w->rest;
     }
@@ -345,7 +350,8 @@ static uint8_t ascii_class(unsigned c, unsigned mask)
 status wordpiece_open(wordpiece *out, trie_piece *pieces, int n, const char *prefix, int unk_id, int word_chars,
                       normalizer_options normalizer, error *err)
 {
-    *out = (wordpiece){.rest = TRIE_ROOT, .unk_id = unk_id, .word_chars = word_chars, .flag_mask = flag_mask(normalizer)};
+    *out =
+        (wordpiece){.rest = TRIE_ROOT, .unk_id = unk_id, .word_chars = word_chars, .flag_mask = flag_mask(normalizer)};
     if (word_chars < 1 || word_chars > WORD_CHARS_MAX)
         return fail(err, BAD_INPUT, "max_input_chars_per_word is %d, wanted 1 to %d", word_chars, WORD_CHARS_MAX);
     status rc = trie_build(&out->trie, pieces, n, err);

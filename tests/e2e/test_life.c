@@ -24,7 +24,9 @@ static char *heavy(int n)
         at += (size_t)sprintf(body + at, "\"");
     }
     sprintf(body + at, "]}");
-    sprintf(request, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", strlen(body), body);
+    sprintf(request,
+            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+            strlen(body), body);
     free(body);
     return request;
 }
@@ -56,7 +58,9 @@ static void a_second_signal_ends_at_once(void)
     server_process s;
     client c;
     CU_ASSERT_TRUE_FATAL(server_start(&s, NULL));
-    CU_ASSERT_TRUE(client_open(&c, s.port) && client_text(&c, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")); /* a body that never comes */
+    CU_ASSERT_TRUE(
+        client_open(&c, s.port) &&
+        client_text(&c, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")); /* a body that never comes */
     usleep(100000);
     kill(s.pid, SIGTERM);
     usleep(200000);
@@ -114,12 +118,19 @@ static void the_departed_are_not_computed(void)
 
 static void commands(void)
 {
-    static const char *const help[] = {"--help", NULL}, *const version[] = {"version", NULL}, *const nothing[] = {NULL}, *const unknown[] = {"serv", NULL},
-        *const check[] = {"check", SERVER_MODEL, NULL}, *const embed[] = {"embed", SERVER_MODEL, NULL}, *const down[] = {"healthcheck", "--listen", "127.0.0.1:1", NULL},
-        *const no_dir[] = {"serve", NULL}, *const bad_option[] = {"serve", "x", "--threads", "-2", NULL};
+    static const char *const help[] = {"--help", NULL}, *const version[] = {"version", NULL}, *const nothing[] = {NULL},
+                             *const unknown[] = {"serv", NULL}, *const check[] = {"check", SERVER_MODEL, NULL},
+                             *const embed[] = {"embed", SERVER_MODEL, NULL},
+                             *const down[] = {"healthcheck", "--listen", "127.0.0.1:1", NULL},
+                             *const no_dir[] = {"serve", NULL},
+                             *const bad_option[] = {"serve", "x", "--threads", "-2", NULL};
     static char text[1 << 16];
     CU_ASSERT_EQUAL(server_command(help, NULL, text, sizeof text), 0);
     CU_ASSERT_TRUE(strstr(text, "--listen HOST:PORT") && strstr(text, "/v1/embeddings") && strstr(text, "healthcheck"));
+    size_t readme_bytes;
+    char *readme = tiny_file_read(BEELINE_SOURCE_DIR, "README.md", &readme_bytes);
+    CU_ASSERT_PTR_NOT_NULL(strstr(readme, text)); /* README shows the help as it is */
+    free(readme);
     CU_ASSERT_EQUAL(server_command(version, NULL, text, sizeof text), 0);
     CU_ASSERT_EQUAL(strncmp(text, "beeline 0.", 10), 0);
     CU_ASSERT_EQUAL(server_command(nothing, NULL, text, sizeof text), 2);
@@ -155,7 +166,8 @@ static void a_broken_model_is_refused(void)
 {
     char *folder = tiny_folder_make(), text[8192];
     tiny_model_write(folder, (tiny_model){.pooling = "mean_tokens", .normalize = 1});
-    const char *const embed[] = {"embed", folder, NULL}, *const serve[] = {"serve", folder, "--listen", "127.0.0.1:0", NULL};
+    const char *const embed[] = {"embed", folder, NULL},
+                      *const serve[] = {"serve", folder, "--listen", "127.0.0.1:0", NULL};
     CU_ASSERT_EQUAL(server_command(embed, "hello\n", text, sizeof text), 0); /* any BERT directory */
     tiny_file_patch(folder, "config.json", "\"bert\"", "\"tree\"");
     CU_ASSERT_EQUAL(server_command(serve, NULL, text, sizeof text), 1);

@@ -31,7 +31,10 @@ static client_reply post_bytes(client *c, const char *path, const char *body, si
     return sent ? client_read_final(c) : none;
 }
 #define JSON_TYPE "content-type: application/json\r\n"
-static client_reply post(client *c, const char *path, const char *body) { return post_bytes(c, path, body, strlen(body), JSON_TYPE); }
+static client_reply post(client *c, const char *path, const char *body)
+{
+    return post_bytes(c, path, body, strlen(body), JSON_TYPE);
+}
 
 static client_reply get(client *c, const char *path)
 {
@@ -44,14 +47,16 @@ static client_reply get(client *c, const char *path)
 static cJSON *parsed(client_reply r) { return r.status ? cJSON_Parse(r.body) : NULL; }
 
 /* Refused with this status, this type, and words that contain `part`. */
-static void refused_bytes(const char *path, const char *body, size_t n, const char *headers, int status, const char *type, const char *part)
+static void refused_bytes(const char *path, const char *body, size_t n, const char *headers, int status,
+                          const char *type, const char *part)
 {
     client c;
     client_reply r = post_bytes(&c, path, body, n, headers);
     cJSON *tree = parsed(r), *e = cJSON_GetObjectItem(tree, "error");
     bool openai = !strncmp(path, "/v1/", 4);
     const char *text = cJSON_GetStringValue(openai ? cJSON_GetObjectItem(e, "message") : e);
-    const char *kind = cJSON_GetStringValue(openai ? cJSON_GetObjectItem(e, "type") : cJSON_GetObjectItem(tree, "error_type"));
+    const char *kind =
+        cJSON_GetStringValue(openai ? cJSON_GetObjectItem(e, "type") : cJSON_GetObjectItem(tree, "error_type"));
     if (r.status != status || !text || !strstr(text, part) || !kind || strcmp(kind, type))
         fprintf(stderr, "%s %.60s: %d %.200s\n", path, body, r.status, r.body ? r.body : "");
     CU_ASSERT_EQUAL(r.status, status);
@@ -96,7 +101,8 @@ static void embed_gives_reference_vectors(void)
         CU_ASSERT_EQUAL_FATAL(r.status, 200);
         CU_ASSERT_EQUAL_FATAL(cJSON_GetArraySize(cJSON_GetArrayItem(reply, 0)), DIMENSIONS);
         int k = 0;
-        for (const cJSON *v = cJSON_GetArrayItem(reply, 0)->child; v; v = v->next, k++) worst = fmax(worst, fabs(v->valuedouble - (double)want[k]));
+        for (const cJSON *v = cJSON_GetArrayItem(reply, 0)->child; v; v = v->next, k++)
+            worst = fmax(worst, fabs(v->valuedouble - (double)want[k]));
         n++;
         client_close(&c);
         cJSON_Delete(reply);
@@ -128,8 +134,11 @@ static void three_forms_hold_the_same_floats(void)
 {
     client a, b, d;
     client_reply json = post(&a, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}");
-    client_reply binary = post_bytes(&b, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}", 35, JSON_TYPE "accept: application/octet-stream\r\n");
-    client_reply base64 = post(&d, "/v1/embeddings", "{\"input\":[\"hello world\",\"second\"],\"encoding_format\":\"base64\",\"model\":\"any\"}");
+    client_reply binary = post_bytes(&b, "/embed", "{\"inputs\":[\"hello world\",\"second\"]}", 35,
+                                     JSON_TYPE "accept: application/octet-stream\r\n");
+    client_reply base64 =
+        post(&d, "/v1/embeddings",
+             "{\"input\":[\"hello world\",\"second\"],\"encoding_format\":\"base64\",\"model\":\"any\"}");
     char shape[32];
     CU_ASSERT_TRUE_FATAL(json.status == 200 && binary.status == 200 && base64.status == 200);
     CU_ASSERT_EQUAL_FATAL(binary.body_bytes, 2 * DIMENSIONS * sizeof(float));
@@ -141,7 +150,9 @@ static void three_forms_hold_the_same_floats(void)
         memcpy(from_binary, binary.body + (size_t)i * sizeof from_binary, sizeof from_binary);
         const cJSON *item = cJSON_GetArrayItem(data, i);
         CU_ASSERT_EQUAL(cJSON_GetObjectItem(item, "index")->valueint, i);
-        CU_ASSERT_EQUAL(decode_base64(cJSON_GetStringValue(cJSON_GetObjectItem(item, "embedding")), (unsigned char *)from_base64), sizeof from_binary);
+        CU_ASSERT_EQUAL(
+            decode_base64(cJSON_GetStringValue(cJSON_GetObjectItem(item, "embedding")), (unsigned char *)from_base64),
+            sizeof from_binary);
         int k = 0;
         for (const cJSON *v = cJSON_GetArrayItem(rows, i)->child; v; v = v->next, k++)
             differ += (float)v->valuedouble != from_binary[k] || fabsf(from_binary[k] - from_base64[k]) > 1e-6f;
@@ -173,7 +184,9 @@ static void settings_change_the_vector(void)
     texts = parsed(post(&other, "/embed", "{\"inputs\":\"hello world\"}"));
     double worst = 0;
     for (int i = 0; i < DIMENSIONS; i++)
-        worst = fmax(worst, fabs(cJSON_GetArrayItem(cJSON_GetArrayItem(tree, 0), i)->valuedouble - cJSON_GetArrayItem(cJSON_GetArrayItem(texts, 0), i)->valuedouble));
+        worst = fmax(worst,
+                     fabs(cJSON_GetArrayItem(cJSON_GetArrayItem(tree, 0), i)->valuedouble -
+                          cJSON_GetArrayItem(cJSON_GetArrayItem(texts, 0), i)->valuedouble));
     CU_ASSERT_TRUE(worst <= 1e-6);
     cJSON_Delete(tree);
     cJSON_Delete(texts);
@@ -207,16 +220,20 @@ static void too_long_inputs(void)
 
 static void headers_of_a_reply(void)
 {
-    static const char *const names[] = {"date", "x-model-digest", "x-model-version", "server-timing", "x-compute-type", "x-compute-time", "x-compute-characters",
-        "x-compute-tokens", "x-total-time", "x-tokenization-time", "x-queue-time", "x-inference-time"};
+    static const char *const names[] = {
+        "date",           "x-model-digest",      "x-model-version",      "server-timing",
+        "x-compute-type", "x-compute-time",      "x-compute-characters", "x-compute-tokens",
+        "x-total-time",   "x-tokenization-time", "x-queue-time",         "x-inference-time"};
     client c;
     char value[256];
     client_reply r = post_bytes(&c, "/embed", "{\"inputs\":\"hello\"}", 18, JSON_TYPE "x-request-id: my-id.1\r\n");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) CU_ASSERT_TRUE(client_field(&r, names[i], value, sizeof value));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        CU_ASSERT_TRUE(client_field(&r, names[i], value, sizeof value));
     CU_ASSERT_TRUE(client_field(&r, "x-request-id", value, sizeof value) && !strcmp(value, "my-id.1"));
     CU_ASSERT_TRUE(client_field(&r, "x-model-digest", value, sizeof value) && strlen(value) == 64);
     CU_ASSERT_TRUE(client_field(&r, "x-compute-tokens", value, sizeof value) && !strcmp(value, "3"));
-    CU_ASSERT_TRUE(client_field(&r, "server-timing", value, sizeof value) && strstr(value, "parse;dur=") && strstr(value, "total;dur="));
+    CU_ASSERT_TRUE(client_field(&r, "server-timing", value, sizeof value) && strstr(value, "parse;dur=") &&
+                   strstr(value, "total;dur="));
     client_close(&c);
 }
 
@@ -227,12 +244,17 @@ static void tokenize_and_decode(void)
     client c;
     client_reply r = post(&c, "/tokenize", "{\"inputs\":\"Caf\xc3\xa9 [MASK] d\xc3\xa9j\xc3\xa0\"}");
     CU_ASSERT_STRING_EQUAL(r.body,
-        "[[{\"id\":101,\"text\":\"[CLS]\",\"special\":true,\"start\":null,\"stop\":null},{\"id\":7668,\"text\":\"Caf\xc3\xa9\",\"special\":false,\"start\":0,\"stop\":5},"
-        "{\"id\":103,\"text\":\"[MASK]\",\"special\":false,\"start\":6,\"stop\":12},{\"id\":2139,\"text\":\"d\xc3\xa9\",\"special\":false,\"start\":13,\"stop\":16},"
-        "{\"id\":3900,\"text\":\"j\xc3\xa0\",\"special\":false,\"start\":16,\"stop\":19},{\"id\":102,\"text\":\"[SEP]\",\"special\":true,\"start\":null,\"stop\":null}]]");
+                           "[[{\"id\":101,\"text\":\"[CLS]\",\"special\":true,\"start\":null,\"stop\":null},{\"id\":"
+                           "7668,\"text\":\"Caf\xc3\xa9\",\"special\":false,\"start\":0,\"stop\":5},"
+                           "{\"id\":103,\"text\":\"[MASK]\",\"special\":false,\"start\":6,\"stop\":12},{\"id\":2139,"
+                           "\"text\":\"d\xc3\xa9\",\"special\":false,\"start\":13,\"stop\":16},"
+                           "{\"id\":3900,\"text\":\"j\xc3\xa0\",\"special\":false,\"start\":16,\"stop\":19},{\"id\":"
+                           "102,\"text\":\"[SEP]\",\"special\":true,\"start\":null,\"stop\":null}]]");
     client_close(&c);
     r = post(&c, "/tokenize", "{\"inputs\":[\"a\",\"b\"],\"add_special_tokens\":false}");
-    CU_ASSERT_STRING_EQUAL(r.body, "[[{\"id\":1037,\"text\":\"a\",\"special\":false,\"start\":0,\"stop\":1}],[{\"id\":1038,\"text\":\"b\",\"special\":false,\"start\":0,\"stop\":1}]]");
+    CU_ASSERT_STRING_EQUAL(r.body,
+                           "[[{\"id\":1037,\"text\":\"a\",\"special\":false,\"start\":0,\"stop\":1}],[{\"id\":1038,"
+                           "\"text\":\"b\",\"special\":false,\"start\":0,\"stop\":1}]]");
     client_close(&c);
     r = post(&c, "/decode", "{\"ids\":[[101,7592,2088,999,102],[102]],\"skip_special_tokens\":false}");
     CU_ASSERT_STRING_EQUAL(r.body, "[\"[CLS] hello world! [SEP]\",\"[SEP]\"]");
@@ -250,10 +272,15 @@ static void tokenize_and_decode(void)
 
 static void what_get_answers(void)
 {
-    static const struct { const char *path, *part; } rows[] = {
-        {"/info", "\"max_input_length\":256"}, {"/info", "\"backend\":\"cpu\",\"device\":\""}, {"/info", "\"model_type\":{\"embedding\":{\"pooling\":\"mean\"}}"},
-        {"/v1/models", "{\"object\":\"list\",\"data\":[{\"id\":\"all-MiniLM-L6-v2\",\"object\":\"model\""}, {"/health", ""}, {"/health/live", "live"},
-        {"/health/ready", "ready"}, {"/health/startup", "ready"}};
+    static const struct { const char *path, *part;
+    } rows[] = {{"/info", "\"max_input_length\":256"},
+                {"/info", "\"backend\":\"cpu\",\"device\":\""},
+                {"/info", "\"model_type\":{\"embedding\":{\"pooling\":\"mean\"}}"},
+                {"/v1/models", "{\"object\":\"list\",\"data\":[{\"id\":\"all-MiniLM-L6-v2\",\"object\":\"model\""},
+                {"/health", ""},
+                {"/health/live", "live"},
+                {"/health/ready", "ready"},
+                {"/health/startup", "ready"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         client c;
         client_reply r = get(&c, rows[i].path);
@@ -267,8 +294,15 @@ static void what_get_answers(void)
 
 static void bad_json(void)
 {
-    static const char *const bodies[] = {"{\"inputs\":\"a\"}{}", "{\"inputs\":\"a\"} x", "{\"inputs\":NaN}", "{\"inputs\":\"a\",\"dimensions\":Infinity}",
-        "{\"inputs\":\"a\",\"dimensions\":0x10}", "{\"inputs\":\"a\"/**/}", "{'inputs':'a'}", "{\"inputs\":\"a\",\"inputs\":\"a\"}", ""};
+    static const char *const bodies[] = {"{\"inputs\":\"a\"}{}",
+                                         "{\"inputs\":\"a\"} x",
+                                         "{\"inputs\":NaN}",
+                                         "{\"inputs\":\"a\",\"dimensions\":Infinity}",
+                                         "{\"inputs\":\"a\",\"dimensions\":0x10}",
+                                         "{\"inputs\":\"a\"/**/}",
+                                         "{'inputs':'a'}",
+                                         "{\"inputs\":\"a\",\"inputs\":\"a\"}",
+                                         ""};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) refused("/embed", bodies[i], 400, "Validation", "");
     refused("/embed", "null", 422, "Validation", "the body is of type null");
     refused("/embed", "7", 422, "Validation", "number");
@@ -280,7 +314,8 @@ static void bad_json(void)
 static void cut_bodies(void)
 {
     static const char whole[] = "{\"inputs\":[\"h\\u00e9llo\",[1,2]],\"truncate\":true}";
-    for (size_t n = 0; n < sizeof whole - 1; n++) refused_bytes("/embed", whole, n, JSON_TYPE, 400, "Validation", "JSON");
+    for (size_t n = 0; n < sizeof whole - 1; n++)
+        refused_bytes("/embed", whole, n, JSON_TYPE, 400, "Validation", "JSON");
 }
 
 static void deep_and_wide(void)
@@ -308,25 +343,39 @@ static void deep_and_wide(void)
 static void media(void)
 {
     static const char body[] = "{\"inputs\":\"a\"}";
-    static const char *const bad[] = {"", "content-type: text/plain\r\n", "content-type: application/jsonx\r\n", "content-type: application/x-www-form-urlencoded\r\n"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refused_bytes("/embed", body, sizeof body - 1, bad[i], 415, "Validation", "content-type");
+    static const char *const bad[] = {"", "content-type: text/plain\r\n", "content-type: application/jsonx\r\n",
+                                      "content-type: application/x-www-form-urlencoded\r\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused_bytes("/embed", body, sizeof body - 1, bad[i], 415, "Validation", "content-type");
     client c;
-    CU_ASSERT_EQUAL(post_bytes(&c, "/embed", body, sizeof body - 1, "Content-Type: Application/JSON; charset=utf-8\r\n").status, 200);
+    CU_ASSERT_EQUAL(
+        post_bytes(&c, "/embed", body, sizeof body - 1, "Content-Type: Application/JSON; charset=utf-8\r\n").status,
+        200);
     client_close(&c);
 }
 
 static void compressed(void)
 {
     static const char body[] = "\x1f\x8b\x08";
-    refused_bytes("/embed", body, 3, JSON_TYPE "content-encoding: gzip\r\n", 415, "Validation", "content-encoding is gzip");
+    refused_bytes("/embed", body, 3, JSON_TYPE "content-encoding: gzip\r\n", 415, "Validation",
+                  "content-encoding is gzip");
 }
 
 static void text_bytes(void)
 {
-    static const struct { const char *inside; const char *part; } rows[] = {
-        {"\x80", "invalid UTF-8"}, {"\xc0\x80", "invalid UTF-8"}, {"\xe0\x80\x80", "invalid UTF-8"}, {"\xed\xa0\x80", "invalid UTF-8"},
-        {"\xf0\x80\x80\x80", "invalid UTF-8"}, {"\xf4\x90\x80\x80", "invalid UTF-8"}, {"\xe4\xb8", "invalid UTF-8"}, {"\xff", "invalid UTF-8"},
-        {"\x01", "control character"}, {"\\ud800", "surrogate"}, {"\\udc00x", "surrogate"}, {"a\\u0000b", "NUL"}};
+    static const struct { const char *inside; const char *part;
+    } rows[] = {{"\x80", "invalid UTF-8"},
+                {"\xc0\x80", "invalid UTF-8"},
+                {"\xe0\x80\x80", "invalid UTF-8"},
+                {"\xed\xa0\x80", "invalid UTF-8"},
+                {"\xf0\x80\x80\x80", "invalid UTF-8"},
+                {"\xf4\x90\x80\x80", "invalid UTF-8"},
+                {"\xe4\xb8", "invalid UTF-8"},
+                {"\xff", "invalid UTF-8"},
+                {"\x01", "control character"},
+                {"\\ud800", "surrogate"},
+                {"\\udc00x", "surrogate"},
+                {"a\\u0000b", "NUL"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[64];
         snprintf(text, sizeof text, "{\"inputs\":\"%s\"}", rows[i].inside);
@@ -334,13 +383,17 @@ static void text_bytes(void)
     }
     refused("/embed", "{\"inputs\":\"\"}", 400, "Empty", "empty string");
     client c;
-    CU_ASSERT_EQUAL(post(&c, "/embed", "{\"inputs\":\"\\ud83d\\ude00 \xef\xbf\xbf \xe2\x80\xae \xe2\x80\x8d\"}").status, 200);
+    CU_ASSERT_EQUAL(post(&c, "/embed", "{\"inputs\":\"\\ud83d\\ude00 \xef\xbf\xbf \xe2\x80\xae \xe2\x80\x8d\"}").status,
+                    200);
     client_close(&c);
 }
 
 static void hostile_lengths(void)
 {
-    static const struct { const char *word; int n; } rows[] = {{"a", 100000}, {".", 100000}, {"\xcc\x81", 300000}, {"\xe4\xb8\xad", 100000}};
+    static const struct {
+        const char *word;
+        int n;
+    } rows[] = {{"a", 100000}, {".", 100000}, {"\xcc\x81", 300000}, {"\xe4\xb8\xad", 100000}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         client c;
         char *text = words(rows[i].word, rows[i].n, "{\"inputs\":\"", "\"}");
@@ -356,8 +409,10 @@ static void a_refusal_changes_nothing(void)
     be_running();
     refused("/embed", "{\"inputs\":\"\"}", 400, "Empty", "");
     CU_ASSERT_TRUE(client_open(&c, server.port));
-    CU_ASSERT_TRUE(client_text(&c, "POST /embed HTTP/1.1\r\nhost: x\r\n" JSON_TYPE "content-length: 2\r\n\r\n{}"
-                                   "POST /embed HTTP/1.1\r\nhost: x\r\n" JSON_TYPE "content-length: 14\r\n\r\n{\"inputs\":\"a\"}"));
+    CU_ASSERT_TRUE(client_text(&c,
+                               "POST /embed HTTP/1.1\r\nhost: x\r\n" JSON_TYPE "content-length: 2\r\n\r\n{}"
+                               "POST /embed HTTP/1.1\r\nhost: x\r\n" JSON_TYPE
+                               "content-length: 14\r\n\r\n{\"inputs\":\"a\"}"));
     CU_ASSERT_EQUAL(client_read_final(&c).status, 422);
     CU_ASSERT_EQUAL(client_read_final(&c).status, 200); /* the connection lives on */
     client_close(&c);

@@ -11,7 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char          query[] = "query", text[] = "query: ";
     static model_prompt  prompts[] = {{query, text}};
     static const options settings = {.max_inputs = 8, .auto_truncate = true};
-    static engine        e = {.description = {.dimensions = 384, .max_tokens = 256, .prompts = prompts, .n_prompts = 1, .default_prompt = -1}};
+    static engine e = {
+        .description = {
+            .dimensions = 384, .max_tokens = 256, .prompts = prompts, .n_prompts = 1, .default_prompt = -1}};
     const app a = {.engine = &e, .options = &settings};
     cJSON *tree;
     error  err;

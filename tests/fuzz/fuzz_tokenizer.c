@@ -9,9 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char vocab[] =
-    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nab\nabc\n##a\n##b\n##c\n##bc\n.\n,\n[\n]\n\xe4\xb8\xad\n\xcc\x81\n##\xcc\x81\n\xe1\x84\x80\n##\xe1\x85\xa1\n"
-    "\xe3\x80\xae\n##\xe3\x80\xae\n##\xe3\x80\xaf\nm\n##as\n##k\n";
+static const char vocab[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nab\nabc\n##a\n##b\n##c\n##bc\n.\n,\n[\n]"
+                            "\n\xe4\xb8\xad\n\xcc\x81\n##\xcc\x81\n\xe1\x84\x80\n##\xe1\x85\xa1\n"
+                            "\xe3\x80\xae\n##\xe3\x80\xae\n##\xe3\x80\xaf\nm\n##as\n##k\n";
 
 static tokenizer *open_small(void)
 {
@@ -50,8 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     demand(n == full && (size_t)n <= size + 2, "at most one token a byte");
     demand(tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, true, spans) == n, "both walkers count alike");
     for (int i = 0; i < n; i++) {
-        demand(ids[i] == spans[i].id && ids[i] >= 0 && ids[i] < tokenizer_vocab_size(t), "both walkers give the same ids");
-        demand(spans[i].start == -1 || (spans[i].start >= 0 && spans[i].start <= spans[i].stop && (size_t)spans[i].stop <= size), "ranges lie inside");
+        demand(ids[i] == spans[i].id && ids[i] >= 0 && ids[i] < tokenizer_vocab_size(t),
+               "both walkers give the same ids");
+        demand(spans[i].start == -1 ||
+                   (spans[i].start >= 0 && spans[i].start <= spans[i].stop && (size_t)spans[i].stop <= size),
+               "ranges lie inside");
     }
     int32_t head[8];
     memcpy(head, ids, (n < 5 ? (size_t)n : 5) * sizeof *head);

@@ -57,7 +57,13 @@ static int byte_of(const char *p, size_t n, int c)
     return (int)i;
 }
 
-typedef struct { char *text, *pair; size_t text_bytes, pair_bytes; int max_tokens; cut_side side; bool has_pair; } golden_case;
+typedef struct {
+    char *text, *pair;
+    size_t text_bytes, pair_bytes;
+    int max_tokens;
+    cut_side side;
+    bool has_pair;
+} golden_case;
 
 static golden_case read_case(const cJSON *c)
 {
@@ -97,9 +103,12 @@ static bool spans_agree(const tokenizer *t, const golden_case *g, const cJSON *w
         const cJSON *o = cJSON_GetArrayItem(offsets, i);
         text_view of = got[i].type ? b : a;
         bool framing = number(o, 0) == 0 && number(o, 1) == 0;
-        int  start = framing ? -1 : byte_of(of.p, of.n, number(o, 0)), stop = framing ? -1 : byte_of(of.p, of.n, number(o, 1));
+        int start = framing ? -1 : byte_of(of.p, of.n, number(o, 0)),
+            stop = framing ? -1 : byte_of(of.p, of.n, number(o, 1));
         same = got[i].id == number(ids, i) && got[i].start == start && got[i].stop == stop;
-        if (!same) fprintf(stderr, "token %d: %d [%d,%d), wanted %d [%d,%d)\n", i, got[i].id, got[i].start, got[i].stop, number(ids, i), start, stop);
+        if (!same)
+            fprintf(stderr, "token %d: %d [%d,%d), wanted %d [%d,%d)\n", i, got[i].id, got[i].start, got[i].stop,
+                    number(ids, i), start, stop);
     }
     free(got);
     return same;
@@ -114,7 +123,8 @@ static void over_all_cases(bool (*agree)(const tokenizer *, const golden_case *,
     for (cJSON *c, *want; (c = next_line(cases)) && (want = next_line(expected)); n++) {
         golden_case g = read_case(c);
         if (!agree(t, &g, want)) {
-            if (wrong++ < 10) fprintf(stderr, "case %d (%s) differs\n", n, cJSON_GetStringValue(cJSON_GetObjectItem(c, "cat")));
+            if (wrong++ < 10)
+                fprintf(stderr, "case %d (%s) differs\n", n, cJSON_GetStringValue(cJSON_GetObjectItem(c, "cat")));
         }
         free(g.text);
         free(g.pair);
@@ -143,7 +153,8 @@ static void decoding(void)
         int k = 0;
         for (const cJSON *v = list->child; v && k < 2048; v = v->next) ids_of[k++] = v->valueint;
         static char out[1 << 16];
-        size_t bytes = tokenizer_decode(t, ids_of, k, cJSON_IsTrue(cJSON_GetObjectItem(c, "skip_special_tokens")), out, sizeof out);
+        size_t bytes = tokenizer_decode(t, ids_of, k, cJSON_IsTrue(cJSON_GetObjectItem(c, "skip_special_tokens")), out,
+                                        sizeof out);
         const char *want = cJSON_GetStringValue(cJSON_GetObjectItem(c, "text"));
         wrong += strcmp(out, want) != 0 || bytes != strlen(want);
         cJSON_Delete(c);

@@ -12,7 +12,8 @@ static app     the_app;
 
 static const app *an_app(void)
 {
-    the_engine.description = (model_description){.dimensions = 384, .max_tokens = 256, .prompts = prompts, .n_prompts = 2, .default_prompt = -1};
+    the_engine.description = (model_description){
+        .dimensions = 384, .max_tokens = 256, .prompts = prompts, .n_prompts = 2, .default_prompt = -1};
     the_options = (options){.max_inputs = 4, .auto_truncate = true};
     the_app.engine = &the_engine;
     the_app.options = &the_options;
@@ -33,7 +34,8 @@ static void refused(reader *read, const char *text, status why, const char *part
     cJSON *tree;
     error err = {""};
     status rc = read_with(read, text, &out, &tree, &err);
-    if (rc != why || !strstr(err.text, part)) fprintf(stderr, "%s: %d \"%s\", wanted %d \"%s\"\n", text, rc, err.text, why, part);
+    if (rc != why || !strstr(err.text, part))
+        fprintf(stderr, "%s: %d \"%s\", wanted %d \"%s\"\n", text, rc, err.text, why, part);
     CU_ASSERT_EQUAL(rc, why);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, part));
     cJSON_Delete(tree);
@@ -63,8 +65,11 @@ static void settings_of_embed(void)
     cJSON *tree;
     error err;
     CU_ASSERT_EQUAL_FATAL(read_with(embed_contract_read,
-                              "{\"inputs\":\"a\",\"truncate\":false,\"truncation_direction\":\"Left\",\"prompt_name\":\"query\",\"normalize\":false,"
-                              "\"dimensions\":8,\"unknown\":{\"x\":1}}", &out, &tree, &err), OK);
+                                    "{\"inputs\":\"a\",\"truncate\":false,\"truncation_direction\":\"Left\",\"prompt_"
+                                    "name\":\"query\",\"normalize\":false,"
+                                    "\"dimensions\":8,\"unknown\":{\"x\":1}}",
+                                    &out, &tree, &err),
+                          OK);
     CU_ASSERT_TRUE(!out.truncate && !out.normalize && out.side == CUT_LEFT && out.dimensions == 8);
     CU_ASSERT_STRING_EQUAL(out.prompt, "query: ");
     embed_contract_free(&out);
@@ -73,10 +78,12 @@ static void settings_of_embed(void)
 
 static void wrong_types(void)
 {
-    static const char *const fields[] = {"inputs", "truncate", "truncation_direction", "prompt_name", "normalize", "dimensions"};
+    static const char *const fields[] = {"inputs",      "truncate",  "truncation_direction",
+                                         "prompt_name", "normalize", "dimensions"};
     static const char *const values[] = {"7", "{}", "true", "\"x\"", "[{}]", "1.5"};
     static const bool right[6][6] = {/* 7, {}, true, "x", [{}], 1.5 */
-        {0, 0, 0, 1, 0, 0}, {0, 0, 1, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}, {1, 0, 0, 0, 0, 0}};
+                                     {0, 0, 0, 1, 0, 0}, {0, 0, 1, 0, 0, 0}, {0, 0, 0, 0, 0, 0},
+                                     {0, 0, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}, {1, 0, 0, 0, 0, 0}};
     for (int f = 0; f < 6; f++)
         for (int v = 0; v < 6; v++) {
             char text[128];
@@ -109,7 +116,11 @@ static void twice(void)
     refused(embed_contract_read, "{\"inputs\":\"a\",\"normalize\":true,\"normalize\":false}", MALFORMED, "twice");
 }
 
-static void too_many(void) { refused(embed_contract_read, "{\"inputs\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}", BAD_INPUT, "has 5 items, the limit is 4"); }
+static void too_many(void)
+{
+    refused(embed_contract_read, "{\"inputs\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}", BAD_INPUT,
+            "has 5 items, the limit is 4");
+}
 
 static void dimensions_and_formats(void)
 {
@@ -117,9 +128,12 @@ static void dimensions_and_formats(void)
     refused(embed_contract_read, "{\"inputs\":\"a\",\"dimensions\":385}", BAD_INPUT, "385");
     refused(embed_contract_read, "{\"inputs\":\"a\",\"dimensions\":-1}", BAD_INPUT, "-1");
     refused(openai_contract_read, "{\"input\":\"a\",\"dimensions\":1e9}", BAD_INPUT, "1000000000");
-    refused(openai_contract_read, "{\"input\":\"a\",\"encoding_format\":\"int8\"}", BAD_INPUT, "\"float\" or \"base64\"");
-    refused(embed_contract_read, "{\"inputs\":\"a\",\"truncation_direction\":\"left\"}", BAD_INPUT, "\"Right\" or \"Left\"");
-    refused(embed_contract_read, "{\"inputs\":\"a\",\"prompt_name\":\"nope\"}", BAD_INPUT, "the model has 2 prompts, the first is query");
+    refused(openai_contract_read, "{\"input\":\"a\",\"encoding_format\":\"int8\"}", BAD_INPUT,
+            "\"float\" or \"base64\"");
+    refused(embed_contract_read, "{\"inputs\":\"a\",\"truncation_direction\":\"left\"}", BAD_INPUT,
+            "\"Right\" or \"Left\"");
+    refused(embed_contract_read, "{\"inputs\":\"a\",\"prompt_name\":\"nope\"}", BAD_INPUT,
+            "the model has 2 prompts, the first is query");
 }
 
 static void any_model(void)
@@ -127,7 +141,11 @@ static void any_model(void)
     embed_contract out;
     cJSON *tree;
     error err;
-    CU_ASSERT_EQUAL_FATAL(read_with(openai_contract_read, "{\"input\":[\"a\"],\"model\":\"text-embedding-3-large\",\"encoding_format\":\"base64\"}", &out, &tree, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(
+        read_with(openai_contract_read,
+                  "{\"input\":[\"a\"],\"model\":\"text-embedding-3-large\",\"encoding_format\":\"base64\"}", &out,
+                  &tree, &err),
+        OK);
     CU_ASSERT_TRUE(out.base64 && out.n == 1 && out.normalize);
     embed_contract_free(&out);
     cJSON_Delete(tree);
@@ -135,8 +153,17 @@ static void any_model(void)
 
 static void token_ids_in_range(void)
 {
-    static const struct { const char *text; status want; } rows[] = {{"5", OK}, {"0", OK}, {"10", BAD_INPUT}, {"-1", BAD_INPUT}, {"1.5", BAD_INPUT},
-        {"1e300", BAD_INPUT}, {"\"5\"", BAD_INPUT}, {"null", BAD_INPUT}};
+    static const struct {
+        const char *text;
+        status want;
+    } rows[] = {{"5", OK},
+                {"0", OK},
+                {"10", BAD_INPUT},
+                {"-1", BAD_INPUT},
+                {"1.5", BAD_INPUT},
+                {"1e300", BAD_INPUT},
+                {"\"5\"", BAD_INPUT},
+                {"null", BAD_INPUT}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         cJSON *v;
         error err;
@@ -155,7 +182,8 @@ void contracts_suite(CU_pSuite s)
     CU_add_test(s, "J29 U49 nothing, an empty list and an empty string are refused", missing_and_empty);
     CU_add_test(s, "J35 a used key that is given twice is malformed", twice);
     CU_add_test(s, "J38 too many inputs are refused with the count and the limit", too_many);
-    CU_add_test(s, "J42 bad dimensions, formats, directions and prompts are refused with what is wanted", dimensions_and_formats);
+    CU_add_test(s, "J42 bad dimensions, formats, directions and prompts are refused with what is wanted",
+                dimensions_and_formats);
     CU_add_test(s, "J41 any model name is answered by the one model", any_model);
     CU_add_test(s, "token ids are integers below the vocabulary's size", token_ids_in_range);
 }

@@ -12,7 +12,9 @@ static status read_args(options *o, const char **dir, error *err, command_bit co
     for (int i = 0; i < n; i++) argv[i] = (char *)(uintptr_t)args[i];
     return options_read(o, command, n, argv, dir, err);
 }
-#define READ(o, dir, err, command, ...) read_args(o, dir, err, command, (int)(sizeof (const char *[]){__VA_ARGS__} / sizeof(char *)), (const char *[]){__VA_ARGS__})
+#define READ(o, dir, err, command, ...)                                                                                \
+    read_args(o, dir, err, command, (int)(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *)),                       \
+              (const char *[]){__VA_ARGS__})
 
 static void precedence(void)
 {
@@ -38,7 +40,10 @@ static void precedence(void)
 
 static void addresses(void)
 {
-    static const struct { const char *listen, *host; int port; } rows[] = {{"[::1]:0", "::1", 0}, {"0.0.0.0:65535", "0.0.0.0", 65535}, {"localhost:80", "localhost", 80}};
+    static const struct {
+        const char *listen, *host;
+        int port;
+    } rows[] = {{"[::1]:0", "::1", 0}, {"0.0.0.0:65535", "0.0.0.0", 65535}, {"localhost:80", "localhost", 80}};
     options o;
     const char *dir;
     error err;
@@ -51,11 +56,14 @@ static void addresses(void)
 
 static void refusals(void)
 {
-    static const struct { const char *a, *b, *part; } rows[] = {
-        {"--listen", "8080", "HOST:PORT"}, {"--listen", "x:65536", "HOST:PORT"}, {"--listen", "x:8080y", "HOST:PORT"}, {"--listen", ":1", "HOST:PORT"},
-        {"--listen", "x:+1", "HOST:PORT"}, {"--threads", "two", "\"two\", wanted an integer of 0 to 1024"}, {"--threads", "-1", "\"-1\""},
-        {"--threads", "99999999999999999999", "integer"}, {"--threads", "", "integer"}, {"--kernel", "sse", "sse"}, {"--log-level", "loud", "loud"},
-        {"--auto-truncate", "yes", "true or false"}, {"--nope", "1", "no such option"}, {"dir1", "dir2", "one directory"}};
+    static const struct { const char *a, *b, *part;
+    } rows[] = {{"--listen", "8080", "HOST:PORT"},    {"--listen", "x:65536", "HOST:PORT"},
+                {"--listen", "x:8080y", "HOST:PORT"}, {"--listen", ":1", "HOST:PORT"},
+                {"--listen", "x:+1", "HOST:PORT"},    {"--threads", "two", "\"two\", wanted an integer of 0 to 1024"},
+                {"--threads", "-1", "\"-1\""},        {"--threads", "99999999999999999999", "integer"},
+                {"--threads", "", "integer"},         {"--kernel", "sse", "sse"},
+                {"--log-level", "loud", "loud"},      {"--auto-truncate", "yes", "true or false"},
+                {"--nope", "1", "no such option"},    {"dir1", "dir2", "one directory"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         options o;
         const char *dir;
@@ -68,12 +76,14 @@ static void refusals(void)
     const char *dir;
     error err = {""};
     CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--threads"), BAD_INPUT);
-    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_HEALTHCHECK, "--threads", "1"), BAD_INPUT); /* not an option of this command */
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_HEALTHCHECK, "--threads", "1"),
+                    BAD_INPUT); /* not an option of this command */
 }
 
 void options_suite(CU_pSuite s)
 {
-    CU_add_test(s, "the command line wins over the environment, that over the default, and the lines say so", precedence);
+    CU_add_test(s, "the command line wins over the environment, that over the default, and the lines say so",
+                precedence);
     CU_add_test(s, "addresses of both families are read", addresses);
     CU_add_test(s, "what cannot be is refused with the value seen", refusals);
 }

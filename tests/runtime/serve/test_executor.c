@@ -1,4 +1,5 @@
-/* The executor with a backend that computes what the test can foretell: row s is (first id, last id, length, normalize). */
+/* The executor with a backend that computes what the test can foretell: row s is (first id, last id, length,
+ * normalize). */
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <pthread.h>
@@ -26,7 +27,14 @@ static status fake_forward(backend *b, const batch *in, float *out, error *err)
 
 static const backend_ops fake = {.abi = BACKEND_ABI, .name = "fake", .forward = fake_forward};
 
-typedef struct { job j; int32_t ids[64], starts[17]; float rows[16 * DIMENSIONS]; sem_t finished; status result; char why[256]; } request;
+typedef struct {
+    job j;
+    int32_t ids[64], starts[17];
+    float rows[16 * DIMENSIONS];
+    sem_t finished;
+    status result;
+    char why[256];
+} request;
 
 static void done(job *j, status result, const error *err)
 {
@@ -88,7 +96,8 @@ static bool rows_right(const request *r)
     for (int s = 0; s < r->j.n; s++) {
         const float *row = r->rows + s * DIMENSIONS;
         int first = r->ids[r->starts[s]];
-        if ((int)row[0] != first || (int)row[1] != first + s || (int)row[2] != s + 1 || (int)row[3] != r->j.normalize) return false;
+        if ((int)row[0] != first || (int)row[1] != first + s || (int)row[2] != s + 1 || (int)row[3] != r->j.normalize)
+            return false;
     }
     return true;
 }
@@ -140,5 +149,6 @@ static void bad_rows_cost_only_their_request(void)
 void executor_suite(CU_pSuite s)
 {
     CU_add_test(s, "every row reaches its request, however batches are cut", rows_reach_their_request);
-    CU_add_test(s, "a row that is not finite and a failed batch cost only their own requests", bad_rows_cost_only_their_request);
+    CU_add_test(s, "a row that is not finite and a failed batch cost only their own requests",
+                bad_rows_cost_only_their_request);
 }

@@ -1,4 +1,5 @@
-/* The tokenizer against its contract: what files may say, what is refused, odd texts.  Ids of the real model: golden/. */
+/* The tokenizer against its contract: what files may say, what is refused, odd texts.  Ids of the real model: golden/.
+ */
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -67,7 +68,9 @@ static void refused(const char *part)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, part));
 }
 
-#define VOCAB "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n##s\n.\nh\n##h\ncaf\xc3\xa9\ncafe\nHello\n\xe4\xb8\xad\n\xe4\xb8\xad\xe4\xb8\xad\ni\xcc\x87\n"
+#define VOCAB                                                                                                          \
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n##s\n.\nh\n##"                                                  \
+    "h\ncaf\xc3\xa9\ncafe\nHello\n\xe4\xb8\xad\n\xe4\xb8\xad\xe4\xb8\xad\ni\xcc\x87\n"
 enum { UNK = 1, CLS, SEP, MASK, HELLO, WORLD, S, DOT, H, HH, CAFE_ACUTE, CAFE, HELLO_UPPER, ZHONG, ZHONG2, I_DOT };
 
 static int encode(const tokenizer *t, const char *text, int32_t *ids)
@@ -177,9 +180,15 @@ static void nothing_to_read(void)
     "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"vocab\":" vocab "},\"normalizer\":" normalizer \
     ",\"pre_tokenizer\":{\"type\":\"" pre "\"},\"post_processor\":" post ",\"added_tokens\":" added "}"
 #define SMALL "{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"a\":3,\"##b\":4,\"b\":5}"
-#define BERT "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true}"
+#define BERT                                                                                                           \
+    "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":null,"           \
+    "\"lowercase\":true}"
 #define POST "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",2],\"cls\":[\"[CLS]\",1]}"
-#define JSON_FILE(...) do { static const char text_[] = JSON(__VA_ARGS__); write_file("tokenizer.json", text_, sizeof text_ - 1); } while (0)
+#define JSON_FILE(...)                                                                                                 \
+    do {                                                                                                               \
+        static const char text_[] = JSON(__VA_ARGS__);                                                                 \
+        write_file("tokenizer.json", text_, sizeof text_ - 1);                                                         \
+    } while (0)
 
 static void tokenizer_json_is_refused_by_name(void)
 {
@@ -190,7 +199,8 @@ static void tokenizer_json_is_refused_by_name(void)
     refused("\"pre_tokenizer\" is of type Whitespace");
     JSON_FILE(SMALL, BERT, "BertPreTokenizer", "{\"type\":\"RobertaProcessing\"}", "[]");
     refused("RobertaProcessing");
-    JSON_FILE(SMALL, BERT, "BertPreTokenizer", "{\"type\":\"TemplateProcessing\",\"single\":[],\"pair\":[],\"special_tokens\":{}}", "[]");
+    JSON_FILE(SMALL, BERT, "BertPreTokenizer",
+              "{\"type\":\"TemplateProcessing\",\"single\":[],\"pair\":[],\"special_tokens\":{}}", "[]");
     refused("template");
     JSON_FILE(SMALL, BERT, "BertPreTokenizer", "{\"type\":\"TemplateProcessing\"}", "[]");
     refused("template");
@@ -202,7 +212,8 @@ static void tokenizer_json_is_refused_by_name(void)
     refused("\"vocab\" is array");
     JSON_FILE(SMALL, BERT, "BertPreTokenizer", POST, "[{\"content\":\"x\",\"normalized\":true}]");
     refused("\"normalized\": true");
-    JSON_FILE(SMALL, BERT, "BertPreTokenizer", "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",99],\"cls\":[\"[CLS]\",1]}", "[]");
+    JSON_FILE(SMALL, BERT, "BertPreTokenizer",
+              "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",99],\"cls\":[\"[CLS]\",1]}", "[]");
     refused("BertProcessing");
     write_file("tokenizer.json", "[1]", 3);
     refused("wanted an object");
@@ -218,7 +229,8 @@ static void added_tokens_follow_their_flags(void)
 {
     begin();
     JSON_FILE(SMALL, BERT, "BertPreTokenizer", POST,
-              "[{\"content\":\"<x>\",\"special\":true},{\"content\":\"<x>>\"},{\"content\":\"L\",\"lstrip\":true},{\"content\":\"R\",\"rstrip\":true},"
+              "[{\"content\":\"<x>\",\"special\":true},{\"content\":\"<x>>\"},{\"content\":\"L\",\"lstrip\":true},{"
+              "\"content\":\"R\",\"rstrip\":true},"
               "{\"content\":\"W\",\"single_word\":true}]");
     enum { A = 3, B_REST, B, X = 6, XX, L, R, W };
     tokenizer *t = opened();
@@ -234,7 +246,8 @@ static void added_tokens_follow_their_flags(void)
     CU_ASSERT_TRUE(spans[1].id == L && spans[1].start == 1 && spans[1].stop == 6 && !spans[1].special);
     text = (text_view){"R  \tb<x>", 8};
     CU_ASSERT_EQUAL(tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, false, spans), 3);
-    CU_ASSERT_TRUE(spans[0].start == 0 && spans[0].stop == 4 && spans[1].start == 4 && spans[2].id == X && !spans[2].special);
+    CU_ASSERT_TRUE(spans[0].start == 0 && spans[0].stop == 4 && spans[1].start == 4 && spans[2].id == X &&
+                   !spans[2].special);
     tokenizer_close(t);
     end();
 }
@@ -264,7 +277,7 @@ static void hostile_texts(void)
     write_file("vocab.txt", VOCAB, sizeof VOCAB - 1);
     tokenizer *t = opened();
     for (int spans = 0; spans < 2; spans++) {
-        CU_ASSERT_EQUAL(repeated(t, "h", 300000, spans), 3);              /* one word above 100 characters: one unknown */
+        CU_ASSERT_EQUAL(repeated(t, "h", 300000, spans), 3); /* one word above 100 characters: one unknown */
         CU_ASSERT_EQUAL(repeated(t, "h", 100, spans), 102);
         CU_ASSERT_EQUAL(repeated(t, "h", 101, spans), 3);
         CU_ASSERT_EQUAL(repeated(t, ".", 300000, spans), 300002);
@@ -292,10 +305,12 @@ static void cutting(void)
     CU_ASSERT_EQUAL(tokenizer_encode(t, a, NULL, 3, CUT_LEFT, ids, NULL, NULL), 3);
     CU_ASSERT_TRUE(ids[1] == DOT);
     CU_ASSERT_EQUAL(tokenizer_encode(t, a, &b, 8, CUT_RIGHT, ids, types, &full), 8);
-    CU_ASSERT_TRUE(full == 10 && ids[3] == SEP && ids[4] == H && ids[7] == SEP && types[3] == 0 && types[4] == 1 && types[7] == 1);
+    CU_ASSERT_TRUE(full == 10 && ids[3] == SEP && ids[4] == H && ids[7] == SEP && types[3] == 0 && types[4] == 1 &&
+                   types[7] == 1);
     token_span spans[64];
     CU_ASSERT_EQUAL(tokenizer_spans(t, a, &b, 8, CUT_LEFT, true, spans), 8);
-    CU_ASSERT_TRUE(spans[0].special && spans[0].start == -1 && spans[1].id == WORLD && spans[1].start == 6 && spans[4].type == 1 && spans[4].start == 2);
+    CU_ASSERT_TRUE(spans[0].special && spans[0].start == -1 && spans[1].id == WORLD && spans[1].start == 6 &&
+                   spans[4].type == 1 && spans[4].start == 2);
     tokenizer_close(t);
     end();
 }
@@ -316,7 +331,8 @@ static void marks_are_ordered(void)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         token_span spans[8];
         ENCODES(t, texts[i], A, A + 1, A + 2);
-        CU_ASSERT_EQUAL(tokenizer_spans(t, (text_view){texts[i], strlen(texts[i])}, NULL, 0, CUT_RIGHT, false, spans), 3);
+        CU_ASSERT_EQUAL(tokenizer_spans(t, (text_view){texts[i], strlen(texts[i])}, NULL, 0, CUT_RIGHT, false, spans),
+                        3);
         for (int k = 0; k < 3; k++) CU_ASSERT_EQUAL(spans[k].id, A + k);
     }
     tokenizer_close(t);
@@ -344,7 +360,8 @@ void tokenizer_suite(CU_pSuite s)
 {
     CU_add_test(s, "vocab.txt alone is enough", vocab_txt_alone_is_enough);
     CU_add_test(s, "every normalizer setting changes what it names", normalizer_settings);
-    CU_add_test(s, "M62 a vocabulary that cannot serve is refused, line ends and duplicates are as documented", vocab_rows);
+    CU_add_test(s, "M62 a vocabulary that cannot serve is refused, line ends and duplicates are as documented",
+                vocab_rows);
     CU_add_test(s, "a directory without a tokenizer is refused", nothing_to_read);
     CU_add_test(s, "what tokenizer.json says and we do not run is refused by name", tokenizer_json_is_refused_by_name);
     CU_add_test(s, "U47 added tokens follow their flags, in raw text", added_tokens_follow_their_flags);
