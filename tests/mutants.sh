@@ -96,7 +96,7 @@ mutant 'the queue takes one token too many'             runtime/serve/policy.c  
 mutant 'a batch may have one sequence too many'         runtime/serve/policy.c  's/sequences < l->budget_sequences/sequences <= l->budget_sequences/' runtime/serve/policy
 mutant 'a batch may have one token too many'            runtime/serve/policy.c  's/n_tokens <= l->budget_tokens - tokens/n_tokens <= l->budget_tokens - tokens + 1/' runtime/serve/policy
 mutant 'a wait is rounded down'                         runtime/serve/policy.c  's/ceil((double)/floor((double)/' runtime/serve/policy
-mutant 'an idle server refuses what is large'           runtime/serve/policy.c  's/if (s->queued_tokens == 0 && s->running_tokens == 0) return true;.*//' runtime/serve/policy
+mutant 'an idle server refuses what is large'           runtime/serve/policy.c  's/if (s->queued_tokens == 0 && s->running_tokens == 0)$/if (s->queued_tokens < 0)/' runtime/serve/policy
 mutant 'a client that left is computed'                 runtime/serve/batcher.c 's/if (atomic_load_explicit(&j->gone, memory_order_relaxed))/if (j->n < 0)/' runtime/serve/batcher
 mutant 'the last failure is told'                       runtime/serve/batcher.c 's/if (result != OK && j->result == OK) {/if (result != OK) {/' runtime/serve/batcher
 mutant 'the rest of a failed request is computed'       runtime/serve/batcher.c 's/if (j->result != OK && j->taken < j->n) drop_head_locked(b);.*//' runtime/serve/batcher
@@ -132,6 +132,17 @@ mutant 'threads share their scratch'                    runtime/backend/backend_
 mutant 'every block of queries is the first'            runtime/backend/backend_cpu.c 's/query0 = (block - b->blocks\[low\]) \* QUERY_BLOCK/query0 = 0/' runtime/backend/backend_cpu
 mutant 'ids are not looked at'                          runtime/backend/backend_cpu.c 's/in->ids\[t\] < 0 || in->ids\[t\] >= b->shape.vocab/in->ids[t] < -9/' runtime/backend/backend_cpu
 mutant 'gelu is the tanh form'                          runtime/backend/backend_cpu.c 's/case ACTIVATION_GELU: return GEMM_GELU;/case ACTIVATION_GELU: return GEMM_GELU_TANH;/' 'runtime/backend/backend_cpu'
+
+# server
+mutant 'an empty string has a vector'                   server/contracts.c 's/return out->text.n ? OK :/return out->text.p ? OK :/' server/contracts
+mutant 'one input too many'                             server/contracts.c 's/if (count > max_inputs)$/if (count > max_inputs + 1)/' server/contracts
+mutant 'a token id may be the size of the vocabulary'   server/contracts.c 's/id >= vocab/id > vocab/' server/contracts
+mutant 'the environment wins over the command line'     server/options.c   's/status rc = set(out, &rows\[i\], value ? value : argv\[++a\], err);/status rc = OK;/' server/options
+mutant 'a cut vector keeps its length'                  server/embed.c     's/row\[i\] = (float)(row\[i\] \* scale);/row[i] = (float)(row[i] * (scale > 0 ? 1 : 0));/' e2e/serve
+mutant 'inputs that were cut are not counted'           server/embed.c     's/request->truncated += full > limit;//' e2e/serve
+mutant 'a compressed body is read'                      server/answer.c    's/if (coding.n && !http_is/if (coding.n > 99 \&\& !http_is/' e2e/serve
+mutant 'a client that left is computed'                 server/embed.c     's/atomic_store_explicit(&e->work.gone, true/atomic_store_explicit(\&e->work.gone, false/' e2e/life
+mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->http)) {/while (!http_idle(s->http) \&\& clock_ns() < 0) {/' e2e/life
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
