@@ -9,6 +9,7 @@
 #include <string.h>
 #include "bench.h"
 #include "kernels/cost.h"
+#include "median.h"
 #include "peak.h"
 #include "runtime/base/clock.h"
 
@@ -127,12 +128,6 @@ static size_t floats_of(const workload *w)
     return w->what == POOL ? H : (size_t)w->rows * (w->what == PRODUCT ? stride_of(w->N) : H);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median_ns(const workload *w, const kernels *k, room *r)
 {
     double rounds[ROUNDS];
@@ -142,8 +137,7 @@ static double median_ns(const workload *w, const kernels *k, room *r)
         for (; now - start < ROUND_NS; runs++, now = clock_ns()) run(w, k, r);
         rounds[i] = (double)(now - start) / runs;
     }
-    qsort(rounds, ROUNDS, sizeof *rounds, by_value);
-    return rounds[ROUNDS / 2];
+    return median(rounds, ROUNDS);
 }
 
 /* Relative to the largest value: sums of a thousand products of numbers below 1 are not small. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "kernels/cost.h"
 #include "kernels/cpu/kernels.h"
+#include "median.h"
 #include "peak.h"
 #include "runtime/backend/backend.h"
 #include "runtime/base/clock.h"
@@ -46,18 +47,6 @@ static void fill(packed *p, workload s, const model_shape *m)
         p->starts[i + 1] = p->in.T;
         if (n > p->in.longest) p->in.longest = n;
     }
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return values[n / 2];
 }
 
 /* Nanoseconds of one forward, from as many as fit a tenth of a second; negative when it fails. */

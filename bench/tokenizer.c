@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"
+#include "median.h"
 #include "runtime/base/clock.h"
 #include "runtime/text/tokenizer.h"
 
@@ -76,12 +77,6 @@ static work pass(const tokenizer *t, const char *text, size_t n, size_t piece, i
     return w;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void time_passes(const tokenizer *t, const char *text, size_t n, size_t piece, int32_t *ids)
 {
     double  seconds[1000], first = 0;
@@ -95,12 +90,11 @@ static void time_passes(const tokenizer *t, const char *text, size_t n, size_t p
         if (!rounds) first = seconds[0];
         rounds++;
     }
-    qsort(seconds, (size_t)rounds, sizeof *seconds, by_value);
-    double median = seconds[rounds / 2];
+    double typical = median(seconds, rounds);
     printf("%-9s %7zu texts %9zu bytes %8zu tokens  median %6.1f Mtokens/s %6.1f MB/s %7.2f us/text  first pass %6.1f "
            "MB/s\n",
-           piece ? "10 kB" : "lines", w.texts, w.bytes, w.ids, (double)w.ids / median * 1e-6,
-           (double)w.bytes / median * 1e-6, median / (double)w.texts * 1e6, (double)w.bytes / first * 1e-6);
+           piece ? "10 kB" : "lines", w.texts, w.bytes, w.ids, (double)w.ids / typical * 1e-6,
+           (double)w.bytes / typical * 1e-6, typical / (double)w.texts * 1e6, (double)w.bytes / first * 1e-6);
 }
 
 static size_t read_text(const char *path, char *text)

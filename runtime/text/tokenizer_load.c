@@ -91,20 +91,12 @@ static status set_text(loading *l, int64_t id, const char *p, size_t n)
     return OK;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    const trie_piece *x = a, *y = b;
-    int order = memcmp(x->p, y->p, (size_t)(x->n < y->n ? x->n : y->n));
-    if (order) return order;
-    return x->n != y->n ? x->n - y->n : x->id - y->id;
-}
-
 static void list_pieces(loading *l)
 {
     l->n = 0;
     for (int id = 0; id < l->t->size; id++)
         if (l->t->piece[id].p) l->piece[l->n++] = (trie_piece){l->t->piece[id].p, l->t->piece[id].n, id};
-    if (l->n) qsort(l->piece, (size_t)l->n, sizeof *l->piece, by_text);
+    if (l->n) qsort(l->piece, (size_t)l->n, sizeof *l->piece, trie_piece_order);
 }
 
 /* The id of a piece after list_pieces(), or -1.  Of duplicates the later. */
@@ -114,7 +106,7 @@ static int id_of(const loading *l, const char *text)
     int low = 0, high = l->n; /* the first that is greater than (text, VOCAB_MAX) */
     while (low < high) {
         int middle = (low + high) / 2;
-        if (by_text(&l->piece[middle], &key) <= 0) low = middle + 1;
+        if (trie_piece_order(&l->piece[middle], &key) <= 0) low = middle + 1;
         else high = middle;
     }
     const trie_piece *found = low ? &l->piece[low - 1] : NULL;

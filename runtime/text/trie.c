@@ -60,7 +60,7 @@ static bool place(trie *t, task k, const trie_piece *p, task *stack, int *n)
     return true;
 }
 
-static int by_bytes(const void *a, const void *b)
+int trie_piece_order(const void *a, const void *b)
 {
     const trie_piece *x = a, *y = b;
     int order = memcmp(x->p, y->p, (size_t)(x->n < y->n ? x->n : y->n));
@@ -76,7 +76,7 @@ status trie_build(trie *out, trie_piece *pieces, int n, error *err)
     bool   ok = stack && grow(&t, GROWTH);
     int    tasks = 0;
     *out = (trie){0};
-    if (n) qsort(pieces, (size_t)n, sizeof *pieces, by_bytes);
+    if (n) qsort(pieces, (size_t)n, sizeof *pieces, trie_piece_order);
     if (ok) {
         t.cell[TRIE_NONE].check = t.cell[TRIE_ROOT].check = TRIE_NONE;
         stack[tasks++] = (task){TRIE_ROOT, 0, n, 0};

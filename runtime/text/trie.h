@@ -11,6 +11,9 @@ typedef struct { int32_t base, check, id; } trie_cell; /* id: of the piece that 
 typedef struct { trie_cell *cell; int n, free_from; } trie;
 typedef struct { const char *p; int n, id; } trie_piece; /* n bytes at p */
 
+/* The order of pieces, for qsort(): by bytes, then length, then id. */
+int trie_piece_order(const void *a, const void *b);
+
 enum { TRIE_NONE = 0, TRIE_ROOT = 1 };
 
 /* Sorts `pieces`; of equal ones the higher id wins.  Needs at most 2^16 bytes a piece and NO_MEMORY is its only error.
