@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "prompt.h"
 #include "runtime/base/json.h"
 
 status contract_id(int32_t *out, const cJSON *v, int vocab, error *err)
@@ -74,7 +75,7 @@ static status read_side(cut_side *out, const cJSON *body, error *err)
 static status read_prompt(const char **out, const cJSON *body, const model_description *m, error *err)
 {
     const char *name = NULL;
-    *out = m->default_prompt >= 0 ? m->prompts[m->default_prompt].text : NULL;
+    *out = prompt_default(m);
     status rc = json_string(&name, body, "prompt_name", err);
     if (rc != OK || !name) return rc;
     for (int i = 0; i < m->n_prompts; i++)
@@ -110,7 +111,7 @@ status openai_contract_read(embed_contract *out, const cJSON *body, const app *a
     const model_description *m = &a->engine->description;
     const char *format = "float", *ignored;
     *out = (embed_contract){.truncate = a->options->auto_truncate, .normalize = true};
-    out->prompt = m->default_prompt >= 0 ? m->prompts[m->default_prompt].text : NULL;
+    out->prompt = prompt_default(m);
     status rc = json_string(&ignored, body, "model", err); /* one model is served, under whatever name */
     if (rc == OK) rc = json_string(&ignored, body, "user", err);
     if (rc == OK) rc = json_string(&format, body, "encoding_format", err);

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "contracts.h"
 #include "handlers.h"
+#include "prompt.h"
 #include "runtime/base/clock.h"
 
 typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_form;
@@ -40,8 +41,8 @@ static void embedding_free(void *state)
 typedef struct {
     const engine *e;
     const embed_contract *ask;
-    char    *text;  /* prompt and text together, when there is a prompt */
-    int32_t *ids;   /* one input before it is cut */
+    prompt_room text;
+    int32_t    *ids; /* one input before it is cut */
 } scratch;
 
 static status too_long(int i, int tokens, int limit, error *err)
@@ -67,17 +68,13 @@ static status take_ids(embedding *request, const scratch *s, int i, int *n, erro
     return OK;
 }
 
-static status take_text(embedding *request, const scratch *s, int i, int *n, error *err)
+static status take_text(embedding *request, scratch *s, int i, int *n, error *err)
 {
     int limit = s->e->description.max_tokens, full;
     text_view text = s->ask->inputs[i].text;
     request->characters += (int64_t)text.n;
-    if (s->ask->prompt) {
-        size_t before = strlen(s->ask->prompt);
-        memcpy(s->text, s->ask->prompt, before);
-        memcpy(s->text + before, text.p, text.n);
-        text = (text_view){s->text, before + text.n};
-    }
+    status rc = prompt_join(&text, &s->text, s->ask->prompt, err);
+    if (rc != OK) return rc;
     *n = tokenizer_encode(s->e->tokens, text, NULL, limit, s->ask->side, s->ids, NULL, &full);
     if (full > limit && !s->ask->truncate) return too_long(i, full, limit, err);
     request->truncated += full > limit;
@@ -95,12 +92,12 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
         if (bound > longest) longest = bound;
         total += bound < limit ? bound : limit;
     }
-    scratch s = {.e = e, .ask = ask, .text = before ? malloc(longest) : NULL, .ids = malloc(longest * sizeof *s.ids)};
+    scratch s = {.e = e, .ask = ask, .ids = malloc(longest * sizeof *s.ids)};
     request->ids = malloc(total * sizeof *request->ids);
     request->starts = malloc(((size_t)ask->n + 1) * sizeof *request->starts);
     request->rows = malloc((size_t)ask->n * (size_t)e->description.dimensions * sizeof *request->rows);
     status rc = OK;
-    if (!s.ids || !request->ids || !request->starts || !request->rows || (before && !s.text))
+    if (!s.ids || !request->ids || !request->starts || !request->rows)
         rc = fail(err, NO_MEMORY, "no memory for a request of %d inputs", ask->n);
     else request->starts[0] = 0;
     for (int i = 0, n = 0; rc == OK && i < ask->n; i++) {
@@ -108,7 +105,7 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
         request->starts[i + 1] = request->starts[i] + n;
     }
     if (rc == OK) request->tokens = request->starts[ask->n];
-    free(s.text);
+    prompt_room_free(&s.text);
     free(s.ids);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* embed_lines.c - `beeline embed DIR`: texts by line on stdin, a JSON object by line on stdout.
  *
- * Lines are gathered to a batch, computed in this thread and written in their order. */
+ * Lines are gathered to a batch, computed in this thread and written in their order.  What /embed does by default holds
+ * here too: the model's default prompt goes before a line, long lines are cut, vectors have length 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 #include "commands.h"
 #include "out.h"
+#include "prompt.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/utf8.h"
 #include "runtime/serve/engine.h"
@@ -16,12 +18,13 @@ typedef struct {
     engine  *e;
     int32_t *ids;       /* [batch_tokens] */
     int32_t *starts;    /* [batch_sequences + 1] */
-    int32_t *full;      /* [batch_sequences]: tokens before the cut; 0: the line has no vector */
+    int32_t *full;      /* [batch_sequences]: tokens before the cut */
     uint8_t *normalize; /* [batch_sequences] */
     float   *rows;      /* [batch_sequences, dimensions] */
     int32_t *scratch;   /* ids of one line before the cut */
     size_t   scratch_ids;
-    int      S;
+    prompt_room room;
+    int      S, longest;
     long     lines, bad;
     out      text;
     off_t    total, read; /* bytes of stdin when it is a file, else 0; bytes read */
@@ -53,7 +56,7 @@ static status write_batch(embedder *m, error *err)
     const model_description *d = &m->e->description;
     batch b = {.S = m->S,
                .T = m->starts[m->S],
-               .longest = d->max_tokens,
+               .longest = m->longest,
                .ids = m->ids,
                .starts = m->starts,
                .normalize = m->normalize};
@@ -67,7 +70,7 @@ static status write_batch(embedder *m, error *err)
         out_floats(&m->text, m->rows + (size_t)s * (size_t)d->dimensions, d->dimensions);
         out_text(&m->text, "}\n");
     }
-    m->S = 0;
+    m->S = m->longest = 0;
     if (m->text.failed) return fail(err, NO_MEMORY, "no memory for the lines of a batch");
     if (fwrite(m->text.p, 1, m->text.n, stdout) != m->text.n)
         return fail(err, IO_FAILED, "stdout: the line could not be written");
@@ -97,20 +100,24 @@ static const char *refusal_of(const char *line, size_t n)
 static status take_line(embedder *m, const char *line, size_t n, error *err)
 {
     const engine *e = m->e;
+    text_view text = {line, n};
     int full, tokens;
-    if (tokenizer_bound(n) > m->scratch_ids) {
-        size_t want = tokenizer_bound(n) * 2;
+    status rc = prompt_join(&text, &m->room, prompt_default(&e->description), err);
+    if (rc != OK) return rc;
+    if (tokenizer_bound(text.n) > m->scratch_ids) {
+        size_t want = tokenizer_bound(text.n) * 2;
         int32_t *grown = realloc(m->scratch, want * sizeof *grown);
         if (!grown) return fail(err, NO_MEMORY, "no memory for a line of %zu bytes", n);
         m->scratch = grown;
         m->scratch_ids = want;
     }
-    tokens = tokenizer_encode(e->tokens, (text_view){line, n}, NULL, e->description.max_tokens, CUT_RIGHT, m->scratch,
+    tokens = tokenizer_encode(e->tokens, text, NULL, e->description.max_tokens, CUT_RIGHT, m->scratch,
                               NULL, &full);
     if (m->S == e->options.batch_sequences || m->starts[m->S] + tokens > e->options.batch_tokens) {
-        status rc = write_batch(m, err);
+        rc = write_batch(m, err);
         if (rc != OK) return rc;
     }
+    if (tokens > m->longest) m->longest = tokens;
     memcpy(m->ids + m->starts[m->S], m->scratch, (size_t)tokens * sizeof *m->ids);
     m->full[m->S] = full;
     m->normalize[m->S] = 1;
@@ -158,6 +165,7 @@ static void release(embedder *m)
     free(m->normalize);
     free(m->rows);
     free(m->scratch);
+    prompt_room_free(&m->room);
     out_free(&m->text);
     engine_close(m->e);
 }

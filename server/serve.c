@@ -71,7 +71,9 @@ static status load(server *s, const char *dir, error *err)
 static void say_ready(const server *s)
 {
     const engine *e = s->a.engine;
-    const char *host = strchr(s->o.host, ':') ? "[::1]" : !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : s->o.host;
+    char host[sizeof s->o.host + 2];
+    const char *reach = !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : !strcmp(s->o.host, "::") ? "::1" : s->o.host;
+    snprintf(host, sizeof host, strchr(reach, ':') ? "[%s]" : "%s", reach);
     int port = http_port(s->http);
     log_line(LOG_INFO, "model",
              "%s, digest %.12s, %s on %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms",

@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "contracts.h"
 #include "handlers.h"
+#include "prompt.h"
 #include "runtime/base/json.h"
 
 static void write_span(out *o, const tokenizer *t, text_view text, token_span s)
@@ -22,19 +23,14 @@ static void write_span(out *o, const tokenizer *t, text_view text, token_span s)
 static status write_tokens(out *o, const app *a, const tokenize_contract *ask, error *err)
 {
     const tokenizer *t = a->engine->tokens;
-    size_t before = ask->prompt ? strlen(ask->prompt) : 0;
+    prompt_room room = {0};
+    status      rc = OK;
     out_text(o, "[");
-    for (int i = 0; i < ask->n; i++) {
+    for (int i = 0; i < ask->n && rc == OK; i++) {
         text_view   text = ask->inputs[i].text;
-        char       *joined = before ? malloc(before + text.n) : NULL;
-        token_span *spans = malloc(tokenizer_bound(before + text.n) * sizeof *spans);
-        if (joined) {
-            memcpy(joined, ask->prompt, before);
-            memcpy(joined + before, text.p, text.n);
-            text = (text_view){joined, before + text.n};
-        }
-        int n =
-            spans && (!before || joined) ? tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, ask->add_template, spans) : -1;
+        rc = prompt_join(&text, &room, ask->prompt, err);
+        token_span *spans = rc == OK ? malloc(tokenizer_bound(text.n) * sizeof *spans) : NULL;
+        int n = spans ? tokenizer_spans(t, text, NULL, 0, CUT_RIGHT, ask->add_template, spans) : -1;
         out_text(o, i ? ",[" : "[");
         for (int k = 0; k < n; k++) {
             if (k) out_text(o, ",");
@@ -42,11 +38,11 @@ static status write_tokens(out *o, const app *a, const tokenize_contract *ask, e
         }
         out_text(o, "]");
         free(spans);
-        free(joined);
-        if (n < 0 || o->failed) return fail(err, NO_MEMORY, "no memory for the tokens of input %d", i);
+        if (rc == OK && (n < 0 || o->failed)) rc = fail(err, NO_MEMORY, "no memory for the tokens of input %d", i);
     }
     out_text(o, "]");
-    return o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : OK;
+    prompt_room_free(&room);
+    return rc == OK && o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : rc;
 }
 
 void tokenize_post(call *c)

@@ -142,6 +142,8 @@ mutant 'a cut vector keeps its length'                  server/embed.c     's/ro
 mutant 'inputs that were cut are not counted'           server/embed.c     's/request->truncated += full > limit;//' e2e/serve
 mutant 'a compressed body is read'                      server/answer.c    's/if (coding.n && !http_is/if (coding.n > 99 \&\& !http_is/' e2e/serve
 mutant 'a client that left is computed'                 server/embed.c     's/atomic_store_explicit(&e->work.gone, true/atomic_store_explicit(\&e->work.gone, false/' e2e/life
+mutant 'a prompt is forgotten'                          server/prompt.c    's/    if (!prompt) return OK;/    if (room) return OK;/' e2e/life
+mutant 'a reply while draining keeps its connection'    server/http_connection.c 's/!atomic_load(&s->draining);/s;/' e2e/life
 mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->http)) {/while (!http_idle(s->http) \&\& clock_ns() < 0) {/' e2e/life
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }

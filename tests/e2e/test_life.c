@@ -37,7 +37,7 @@ static void stopping_answers_all(void)
         server_process s;
         client c[CLIENTS];
         char *request = heavy(1);
-        CU_ASSERT_TRUE_FATAL(server_start(&s, NULL));
+        CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, NULL));
         for (int i = 0; i < CLIENTS; i++) CU_ASSERT_TRUE(client_open(&c[i], s.port) && client_text(&c[i], request));
         usleep(20000);
         kill(s.pid, sig);
@@ -45,7 +45,8 @@ static void stopping_answers_all(void)
             client_reply r = client_read_final(&c[i]);
             char value[32] = "";
             CU_ASSERT_EQUAL(r.status, 200);
-            CU_ASSERT_TRUE(r.status == 0 || client_field(&r, "connection", value, sizeof value));
+            client_field(&r, "connection", value, sizeof value);
+            if (i + 1 == CLIENTS) CU_ASSERT_STRING_EQUAL(value, "close"); /* answered long after the signal */
             client_close(&c[i]);
         }
         CU_ASSERT_EQUAL(server_end(&s, 0), 0);
@@ -57,7 +58,7 @@ static void a_second_signal_ends_at_once(void)
 {
     server_process s;
     client c;
-    CU_ASSERT_TRUE_FATAL(server_start(&s, NULL));
+    CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, NULL));
     CU_ASSERT_TRUE(
         client_open(&c, s.port) &&
         client_text(&c, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")); /* a body that never comes */
@@ -76,7 +77,7 @@ static void overload_is_refused(void)
     client c[CLIENTS];
     char *request = heavy(1), value[32];
     int answered = 0, refused = 0;
-    CU_ASSERT_TRUE_FATAL(server_start(&s, small));
+    CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, small));
     for (int i = 0; i < CLIENTS; i++) CU_ASSERT_TRUE(client_open(&c[i], s.port) && client_text(&c[i], request));
     for (int i = 0; i < CLIENTS; i++) {
         client_reply r = client_read_final(&c[i]);
@@ -102,8 +103,8 @@ static void the_departed_are_not_computed(void)
     static const char *const slow[] = {"--threads", "1", "--batch-tokens", "256", NULL};
     server_process s;
     client first, gone;
-    char *request = heavy(*BEELINE_SANITIZED ? 20 : 40);
-    CU_ASSERT_TRUE_FATAL(server_start(&s, slow));
+    char *request = heavy(12);
+    CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, slow));
     CU_ASSERT_TRUE(client_open(&first, s.port) && client_text(&first, request));
     usleep(50000);
     CU_ASSERT_TRUE(client_open(&gone, s.port) && client_text(&gone, request));
@@ -149,11 +150,61 @@ static void commands(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "1 of 3 lines have no vector"));
 }
 
+/* The first embedding of a reply or line, up to its ']'. */
+static void copy_vector(const char *text, char *vector, size_t cap)
+{
+    const char *start = text ? strstr(text, "[-") : NULL, *other = text ? strstr(text, "[0") : NULL;
+    if (!start || (other && other < start)) start = other;
+    size_t n = start ? strcspn(start, "]") : 0;
+    CU_ASSERT_TRUE_FATAL(start && n + 1 < cap);
+    memcpy(vector, start, n);
+    vector[n] = 0;
+}
+
+static void posted(int port, const char *body, char *vector, size_t cap)
+{
+    char request[512];
+    client c;
+    snprintf(request, sizeof request,
+             "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+             strlen(body), body);
+    client_reply r = client_ask(&c, port, request);
+    CU_ASSERT_EQUAL(r.status, 200);
+    copy_vector(r.body, vector, cap);
+    client_close(&c);
+}
+
+static void prompts_go_before_texts(void)
+{
+    static const char config[] =
+        "{\"prompts\": {\"one\": \"wordaaa wordaab \", \"two\": \"wordaac \"}, \"default_prompt_name\": \"one\"}";
+    static char text[1 << 15], plain[1 << 14], named[1 << 14], preset[1 << 14], line[1 << 14];
+    char *folder = tiny_folder_make();
+    const char *const embed[] = {"embed", folder, NULL};
+    server_process s;
+    tiny_model_write(folder, (tiny_model){.pooling = "mean_tokens", .normalize = 1});
+    CU_ASSERT_TRUE_FATAL(server_start(&s, folder, NULL));
+    posted(s.port, "{\"inputs\":\"wordaaa wordaab wordaad\"}", plain, sizeof plain);
+    CU_ASSERT_EQUAL(server_end(&s, SIGTERM), 0);
+
+    tiny_file_text(folder, "config_sentence_transformers.json", config);
+    CU_ASSERT_TRUE_FATAL(server_start(&s, folder, NULL));
+    posted(s.port, "{\"inputs\":\"wordaad\"}", preset, sizeof preset);
+    posted(s.port, "{\"inputs\":\"wordaad\",\"prompt_name\":\"two\"}", named, sizeof named);
+    CU_ASSERT_EQUAL(server_end(&s, SIGTERM), 0);
+    CU_ASSERT_EQUAL(server_command(embed, "wordaad\n", text, sizeof text), 0);
+    copy_vector(text, line, sizeof line);
+    CU_ASSERT_STRING_EQUAL(preset, plain);
+    CU_ASSERT_STRING_EQUAL(line, plain);
+    CU_ASSERT_STRING_NOT_EQUAL(named, plain);
+    tiny_folder_remove(folder);
+}
+
 static void healthcheck_says_ready(void)
 {
     server_process s;
     char address[32], text[256];
-    CU_ASSERT_TRUE_FATAL(server_start(&s, NULL));
+    CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, NULL));
     snprintf(address, sizeof address, "127.0.0.1:%d", s.port);
     const char *const up[] = {"healthcheck", "--listen", address, NULL};
     CU_ASSERT_EQUAL(server_command(up, NULL, text, sizeof text), 0);
@@ -185,6 +236,7 @@ void life_suite(CU_pSuite s)
     CU_add_test(s, "beyond the queue's bound: 429 with Retry-After, and the rest is answered", overload_is_refused);
     CU_add_test(s, "D74 a client that has left is not computed, and counted", the_departed_are_not_computed);
     CU_add_test(s, "every command does what --help says", commands);
+    CU_add_test(s, "a prompt goes before a text, by name and by default, over HTTP and by line", prompts_go_before_texts);
     CU_add_test(s, "healthcheck says ready; a taken address is refused", healthcheck_says_ready);
     CU_add_test(s, "any BERT directory is embedded, a broken one refused with its reason", a_broken_model_is_refused);
 }

@@ -15,7 +15,7 @@ static bool running;
 
 static void be_running(void)
 {
-    if (!running) running = server_start(&server, NULL);
+    if (!running) running = server_start(&server, SERVER_MODEL, NULL);
     CU_ASSERT_TRUE_FATAL(running);
 }
 

@@ -36,9 +36,9 @@ static bool read_log(server_process *s, int ms)
     return true;
 }
 
-bool server_start(server_process *s, const char *const *more)
+bool server_start(server_process *s, const char *dir, const char *const *more)
 {
-    const char *words[WORDS_MAX + 1] = {"serve", SERVER_MODEL, "--listen", "127.0.0.1:0"}, *at = NULL;
+    const char *words[WORDS_MAX + 1] = {"serve", dir, "--listen", "127.0.0.1:0"}, *at = NULL;
     int n = 4, pipes[2];
     memset(s, 0, sizeof *s);
     for (; more && more[n - 4] && n < WORDS_MAX; n++) words[n] = more[n - 4];
