@@ -236,7 +236,8 @@ void life_suite(CU_pSuite s)
     CU_add_test(s, "beyond the queue's bound: 429 with Retry-After, and the rest is answered", overload_is_refused);
     CU_add_test(s, "D74 a client that has left is not computed, and counted", the_departed_are_not_computed);
     CU_add_test(s, "every command does what --help says", commands);
-    CU_add_test(s, "a prompt goes before a text, by name and by default, over HTTP and by line", prompts_go_before_texts);
+    CU_add_test(s, "a prompt goes before a text, by name and by default, over HTTP and by line",
+                prompts_go_before_texts);
     CU_add_test(s, "healthcheck says ready; a taken address is refused", healthcheck_says_ready);
     CU_add_test(s, "any BERT directory is embedded, a broken one refused with its reason", a_broken_model_is_refused);
 }

@@ -9,7 +9,8 @@
 
 typedef struct { pid_t pid; int port, log_fd; char log[1 << 16]; size_t log_bytes; } server_process;
 
-/* `beeline serve DIR --listen 127.0.0.1:0` and the words of `more` (NULL-ended; may be NULL); waits until it is ready. */
+/* `beeline serve DIR --listen 127.0.0.1:0` and the words of `more` (NULL-ended; may be NULL); waits until it is
+ * ready. */
 bool server_start(server_process *s, const char *dir, const char *const *more);
 /* Sends sig (0: none), reads the log to its end, waits; returns the exit status, or -signal. */
 int  server_end(server_process *s, int sig);
