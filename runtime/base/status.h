@@ -18,8 +18,9 @@ typedef enum {
     IO_FAILED,
     NO_MEMORY,
     NOT_FINITE,  /* the model gave NaN or Inf for this text (HTTP 500) */
+    PENDING,     /* no failure: the device is still at it, ask again */
     GPU_FAILED,  /* this batch is lost, the next may work: out of memory, bad launch */
-    GPU_LOST,    /* the CUDA context is dead for this process: answer 503, end, be restarted */
+    GPU_LOST,    /* the device is dead for this process: answer 503, end, be restarted */
 } status;
 
 typedef struct { char text[256]; } error;

@@ -14,6 +14,7 @@ typedef struct { int layers, hidden, heads, inner, vocab, positions, types; } mo
 
 typedef enum { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU } activation;
 typedef enum { TASK_EMBED, TASK_RERANK, TASK_CLASSIFY } model_task;
+typedef enum { PRECISION_F16, PRECISION_BF16 } model_precision; /* of weights and activations on a GPU; the CPU runs fp32 */
 
 enum { /* in the order in which several are concatenated, as sentence-transformers does */
     POOL_CLS = 1, POOL_MAX = 2, POOL_MEAN = 4, POOL_MEAN_SQRT_LEN = 8, POOL_WEIGHTED_MEAN = 16, POOL_LAST = 32,
@@ -27,6 +28,7 @@ typedef struct {
     model_task   task;
     float        layer_norm_eps;
     activation   act;
+    model_precision precision;   /* BF16 where config.json's torch_dtype (or dtype) says bfloat16, else F16 */
     int          pooling;        /* POOL_* bits, for TASK_EMBED */
     bool         normalize;      /* the directory has a Normalize module */
     int          max_tokens;     /* limit of one input with its template tokens */
