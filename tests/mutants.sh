@@ -159,9 +159,9 @@ compile() { cmake --build "$work/build-$1" --target beeline-tests >"$work/log" 2
 run() { timeout 90 ctest --test-dir "$work/build-$1" --no-tests=error -R "^($2)\$" >"$work/log" 2>&1; } # run SANITIZER TESTS
 
 for kind in $(printf '%s\n' "${sanitizer[@]}" | sort -u); do
-    # -O1: what is built is run once.  Without nvcc's part: the fake device runs the same sources.
-    flags=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE='-O1 -g' -DCMAKE_CXX_FLAGS_RELEASE='-O1 -g' -DBEELINE_CUDA=OFF)
-    [ "$kind" = none ] || flags+=("-DBEELINE_SANITIZE=$kind")
+    # Without nvcc's part: the fake device runs the same sources.
+    flags=(-DCMAKE_BUILD_TYPE=Release -DBEELINE_CUDA=OFF)
+    [ "$kind" = none ] || flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DBEELINE_CUDA=OFF "-DBEELINE_SANITIZE=$kind")
     if ! cmake -S "$tree" -B "$work/build-$kind" -G Ninja "${flags[@]}" >"$work/log" 2>&1 || ! compile "$kind"; then
         cat "$work/log"
         exit 2
