@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "server/build.h"
 
-enum { NAME_WIDTH = 32 };
+enum { NAME_WIDTH = 40 };
 
 struct report {
     cJSON               *root, *environment, *notes, *rows;
