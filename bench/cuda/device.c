@@ -137,7 +137,7 @@ static float next(device *d) /* uniform in [-1, 1) */
 
 status device_random(device *d, element_type element, size_t n, float scale, size_t *offset, error *err)
 {
-    static uint16_t values[VALUES]; /* drawn from by number: a conversion for each of a hundred million takes a second */
+    static uint16_t values[VALUES]; /* drawn from by number: converting a hundred million takes a second */
     status          rc = device_place(d, n * sizeof(uint16_t), offset, err);
     if (rc != OK) return rc;
     const size_t drawn = n < VALUES ? n : VALUES;
