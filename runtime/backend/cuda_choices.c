@@ -122,7 +122,7 @@ static const char *parse(cuda_choices *c, char *text, size_t size, error *err)
 {
     const size_t first = sizeof first_line - 1, identity = strlen(c->identity);
     uint64_t     sum;
-    char        *last = size > first ? memrchr(text, '\n', size - 1) : NULL;
+    char        *last = text && size > first ? memrchr(text, '\n', size - 1) : NULL;
     if (!last || memchr(text, 0, size) || sscanf(last + 1, "sum %16" SCNx64, &sum) != 1 ||
         sum != sum_of(text, (size_t)(last + 1 - text)))
         return "is corrupt";

@@ -56,6 +56,15 @@ static status refused(const cuda_device *d, error *err)
     return fail(err, GPU_LOST, "%s", d->cause.text);
 }
 
+status cuda_device_condemn(cuda_device *d, const char *why, error *err)
+{
+    if (d->lost) return refused(d, err);
+    d->lost = true;
+    const status rc = fail(err, GPU_LOST, "%s", why);
+    d->cause = *err;
+    return rc;
+}
+
 static status outcome(cuda_device *d, const char *call, int code, error *err)
 {
     const status class = class_of(code);
@@ -223,7 +232,8 @@ status cuda_device_pinned(cuda_device *d, void **out, size_t bytes, const char *
     rc = CALL(d, err, cudaMallocHost, out, bytes);
     if (rc == NO_MEMORY) {
         const error why = *err;
-        rc = fail(err, NO_MEMORY, "%.1f MiB of pinned memory of the host for %s: %.100s", mebibytes(bytes), what, why.text);
+        rc = fail(err, NO_MEMORY, "%.1f MiB of pinned memory of the host for %s: %.100s", mebibytes(bytes), what,
+                  why.text);
     }
     return keep(d, HELD_PINNED, *out, rc);
 }

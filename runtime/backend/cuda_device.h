@@ -32,13 +32,15 @@ status cuda_device_open(cuda_device **out, error *err);
 void   cuda_device_close(cuda_device *d);
 const cuda_device_facts *cuda_device_about(const cuda_device *d);
 bool   cuda_device_lost(const cuda_device *d);
+/* From now on it is: for a device that answers and does not get on.  Returns GPU_LOST. */
+status cuda_device_condemn(cuda_device *d, const char *why, error *err);
 
 /* What was taken since the mark is given back; nothing may be using it. */
 int  cuda_device_mark(const cuda_device *d);
 void cuda_device_release(cuda_device *d, int mark);
 
-/* `what` stands in the message: "2.0 MiB for what: ..." */
-status cuda_device_memory(cuda_device *d, void **out, size_t bytes, const char *what, error *err); /* 256-byte aligned */
+/* `what` stands in the message: "2.0 MiB for what: ...".  Begins on 256 bytes. */
+status cuda_device_memory(cuda_device *d, void **out, size_t bytes, const char *what, error *err);
 status cuda_device_pinned(cuda_device *d, void **out, size_t bytes, const char *what, error *err);
 status cuda_device_stream(cuda_device *d, kernel_stream *out, error *err);
 status cuda_device_event(cuda_device *d, cuda_event *out, error *err);

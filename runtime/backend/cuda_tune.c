@@ -105,7 +105,8 @@ static status time_candidate(cuda_tune *t, const question *q, const cuda_gemm_al
     cuda_graph graph;
     status     rc = make_graph(t, q, a, &graph, err);
     if (rc == OK) rc = time_once(t, graph, &seen[0], err);
-    while (rc == OK && n < LAUNCHES && !(n && best > 0 && seen[0] > 1.5f * best)) rc = time_once(t, graph, &seen[n++], err);
+    while (rc == OK && n < LAUNCHES && !(n && best > 0 && seen[0] > 1.5f * best))
+        rc = time_once(t, graph, &seen[n++], err);
     if (rc == OK) {
         qsort(seen, (size_t)n, sizeof *seen, by_time);
         *us = seen[n / 2];
