@@ -15,7 +15,7 @@
 struct simt_dim { unsigned x, y, z; };
 
 struct simt_options {
-    unsigned seed;       /* 0: threads in order; else the schedule of this seed */
+    unsigned seed;       /* 0: threads in order; even: mostly the one that was freed last; odd: any */
     bool     copies_late; /* cp.async data lands only at the wait that must see it */
     int      os_threads; /* blocks are shared out over so many threads */
 };

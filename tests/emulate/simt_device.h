@@ -25,14 +25,14 @@
 /* A CUDA thread's place; the one that runs on this OS thread.  __thread and not thread_local, whose every use from
  * another object would call a function to ask for a constructor. */
 struct simt_place {
-    uint3 thread, block;
-    dim3  block_dim, grid_dim;
+    uint3 thread_index, block_index;
+    dim3  block_size, grid_size;
 };
 extern __thread simt_place *simt_here __attribute__((tls_model("initial-exec")));
-#define threadIdx (static_cast<const simt_place *>(simt_here)->thread)
-#define blockIdx (static_cast<const simt_place *>(simt_here)->block)
-#define blockDim (static_cast<const simt_place *>(simt_here)->block_dim)
-#define gridDim (static_cast<const simt_place *>(simt_here)->grid_dim)
+#define threadIdx (static_cast<const simt_place *>(simt_here)->thread_index)
+#define blockIdx (static_cast<const simt_place *>(simt_here)->block_index)
+#define blockDim (static_cast<const simt_place *>(simt_here)->block_size)
+#define gridDim (static_cast<const simt_place *>(simt_here)->grid_size)
 enum { warpSize = 32 };
 
 /* Where an operation stands in the source. */
