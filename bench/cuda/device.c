@@ -259,9 +259,9 @@ status device_measure(device *d, device_work *work, void *context, device_cache 
     *out = (device_time){.us = NAN, .spread = NAN};
     status rc = device_run(d, work, context, err); /* loads the code, and fails here if it does */
     if (rc == OK) rc = take(d, &s, &first, 1, err);
-    if (rc == OK && cache == DEVICE_WARM) {
+    if (rc == OK && cache != DEVICE_COLD) {
         const double fit = GRAPH_US / (first > 1 ? first : 1);
-        s.repeats = d->quick ? 2 : fit < 1 ? 1 : fit > REPEATS_MOST ? REPEATS_MOST : (int)fit;
+        if (cache == DEVICE_WARM) s.repeats = d->quick ? 2 : fit < 1 ? 1 : fit > REPEATS_MOST ? REPEATS_MOST : (int)fit;
         rc = capture(d, &s, err);
         if (rc == OK) rc = take(d, &s, &first, 1, err);
     }

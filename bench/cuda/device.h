@@ -43,6 +43,7 @@ status device_poison(device *d, size_t offset, size_t bytes, error *err);       
 typedef int device_work(void *context, kernel_stream stream); /* queues; 0 or a code, as kernels.h and gemm.h say */
 typedef enum {
     DEVICE_WARM, /* many in a row, as one graph: what it needs lies in L2 if it fits there */
+    DEVICE_ONCE, /* the same, one to a graph: with what starting a graph costs */
     DEVICE_COLD, /* after a write of twice the L2; with about 1 us of the event's own */
 } device_cache;
 typedef struct { double us, spread; int samples; } device_time; /* median; median distance from it, as a share */
