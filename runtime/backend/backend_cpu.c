@@ -436,30 +436,10 @@ static void run_head(step *s)
     workers_run(b->pool, S, finite_task, s);
 }
 
-/* A number out of range would read beyond a table: cheap to see here, a crash or worse later. */
-static status check_batch(const backend *b, const batch *in, error *err)
-{
-    if (in->S < 1 || in->S > b->reserve.max_sequences || in->T < 1 || in->T > b->reserve.max_tokens ||
-        in->starts[0] != 0 || in->starts[in->S] != in->T)
-        return fail(err, BAD_INPUT, "a batch of %d tokens and %d sequences: room for %d and %d", in->T, in->S,
-                    b->reserve.max_tokens, b->reserve.max_sequences);
-    for (int s = 0; s < in->S; s++)
-        if (in->starts[s + 1] <= in->starts[s] || in->starts[s + 1] - in->starts[s] > b->shape.positions)
-            return fail(err, BAD_INPUT, "sequence %d: %d tokens, wanted 1 to %d", s, in->starts[s + 1] - in->starts[s],
-                        b->shape.positions);
-    for (int t = 0; t < in->T; t++) {
-        if (in->ids[t] < 0 || in->ids[t] >= b->shape.vocab)
-            return fail(err, BAD_INPUT, "token %d: id %d, wanted 0 to %d", t, in->ids[t], b->shape.vocab - 1);
-        if (in->types && (in->types[t] < 0 || in->types[t] >= b->shape.types))
-            return fail(err, BAD_INPUT, "token %d: type %d, wanted 0 to %d", t, in->types[t], b->shape.types - 1);
-    }
-    return OK;
-}
-
 static status cpu_submit(backend *b, int slot, const batch *in, error *err)
 {
     assert(slot == 0 && !b->submitted);
-    status rc = check_batch(b, in, err);
+    status rc = batch_check(in, &b->shape, b->reserve.max_tokens, b->reserve.max_sequences, err);
     if (rc == OK) b->submitted = in;
     return rc;
 }

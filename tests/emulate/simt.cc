@@ -144,10 +144,16 @@ static bool seat_next(simt_worker *w, simt_block *b)
     }
     for (; b->fibers_made < b->threads; b->fibers_made++)
         simt_context_create(&b->fibers[b->fibers_made].context, b->fibers_made);
+    const uint3 place = {number % l->grid.x, number / l->grid.x % l->grid.y, number / l->grid.x / l->grid.y};
+    uint3 thread = {0, 0, 0};
     for (unsigned i = 0; i < b->threads; i++) {
         simt_fiber *f = &b->fibers[i];
-        f->thread_index = {i % l->block.x, i / l->block.x % l->block.y, i / (l->block.x * l->block.y)};
-        f->block_index = {number % l->grid.x, number / l->grid.x % l->grid.y, number / (l->grid.x * l->grid.y)};
+        f->thread_index = thread;
+        if (++thread.x == l->block.x) {
+            thread.x = 0;
+            if (++thread.y == l->block.y) thread.y = 0, thread.z++;
+        }
+        f->block_index = place;
         f->block_size = {l->block.x, l->block.y, l->block.z};
         f->grid_size = {l->grid.x, l->grid.y, l->grid.z};
         f->block = b;
@@ -186,7 +192,7 @@ static bool seat_next(simt_worker *w, simt_block *b)
 static unsigned seats_of(const simt_launch *l)
 {
     const unsigned threads = l->block.x * l->block.y * l->block.z;
-    if (simt_watched_by_tsan()) return threads > SIMT_THREADS_MAX / 4 ? 2 : SIMT_SEATS; /* TSan has some 8,000 threads */
+    if (simt_watched_by_tsan) return threads > SIMT_THREADS_MAX / 4 ? 2 : SIMT_SEATS; /* TSan has some 8,000 threads */
     return l->options.seed ? SIMT_SEATS : 1;
 }
 

@@ -15,6 +15,8 @@
 #include "simt_device.h"
 #include "simt_fiber.h"
 
+#pragma GCC visibility push(hidden)
+
 enum {
     SIMT_LANES = 32,
     SIMT_THREADS_MAX = 1024,          /* of a block; CUDA's limit */
@@ -120,4 +122,6 @@ void simt_shared_check(const simt_fiber *f, const void *p, const char *what, con
 [[noreturn]] void simt_breach(const simt_fiber *f, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void simt_faults_named(simt_worker *w, bool on); /* a fault of the calling OS thread within a kernel is named, too */
+
+#pragma GCC visibility pop
 #endif

@@ -82,7 +82,7 @@ static void on_fault(int, siginfo_t *info, void *)
 
 void simt_faults_named(simt_worker *w, bool on)
 {
-    if (simt_watched_by_asan() || simt_watched_by_tsan()) return; /* they name faults themselves */
+    if (simt_watched_by_asan || simt_watched_by_tsan) return; /* they name faults themselves */
     static std::once_flag installed;
     std::call_once(installed, [] {
         struct sigaction a = {};

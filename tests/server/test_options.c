@@ -47,9 +47,10 @@ static const char *cache_dir(const char *first, const char *second, const char *
     char **saved = environ, *own[] = {(char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
     error err;
     environ = first ? own : own + 2;
-    if (given) CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--cache-dir", given), OK);
-    else CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--backend", "cpu"), OK);
+    status rc = given ? READ(&o, &dir, &err, COMMAND_SERVE, "--cache-dir", given)
+                      : READ(&o, &dir, &err, COMMAND_SERVE, "--backend", "cpu");
     environ = saved;
+    CU_ASSERT_EQUAL(rc, OK);
     return o.cache_dir;
 }
 

@@ -37,7 +37,7 @@ struct backend {
     sem_t        stuck; /* posted: who is stuck comes back */
     atomic_bool  came_back;
 };
-static backend device;
+static backend devices[64], *device; /* one for each run: who was stuck in an older one may still be at it */
 static atomic_int pends; /* looks at a batch before it is done */
 
 static bool holds(const batch *in, int id)
@@ -168,11 +168,12 @@ static void begin(bench *t, const backend_ops *ops, int tokens, int sequences)
 {
     error err;
     memset(t, 0, sizeof *t);
-    memset(&device, 0, sizeof device);
-    sem_init(&device.stuck, 0, 0);
+    device = device ? device + 1 : devices;
+    CU_ASSERT_FATAL(device < devices + sizeof devices / sizeof *devices);
+    sem_init(&device->stuck, 0, 0);
     atomic_store(&pends, 0);
     t->e.ops = ops;
-    t->e.device = &device;
+    t->e.device = device;
     t->e.description.dimensions = DIMENSIONS;
     t->e.options = (engine_options){.batch_tokens = tokens, .batch_sequences = sequences};
     CU_ASSERT_EQUAL_FATAL(batcher_open(&t->queue, (policy_limits){tokens, sequences, 1000}, &err), OK);
@@ -191,7 +192,7 @@ static void finish(bench *t)
     batcher_close(t->queue);
     CU_ASSERT_EQUAL(executor_join(t->x, &why), OK);
     batcher_free(t->queue);
-    CU_ASSERT_FALSE(device.misused);
+    CU_ASSERT_FALSE(device->misused);
 }
 
 static void submit(bench *t, request *r)
@@ -251,8 +252,8 @@ static void one_computes_and_one_is_staged(void)
             CU_ASSERT_TRUE(rows_right(r[i]));
         }
         finish(&t);
-        CU_ASSERT_EQUAL(device.most, o < 2 ? 1 : 2);
-        CU_ASSERT_EQUAL(device.batches, 9);
+        CU_ASSERT_EQUAL(device->most, o < 2 ? 1 : 2);
+        CU_ASSERT_EQUAL(device->batches, 9);
         for (int i = 0; i < 9; i++) end(r[i]);
     }
 }
@@ -266,9 +267,9 @@ static void work_that_comes_is_staged_at_once(void)
     go(&t, 60000);
     atomic_store(&pends, INT32_MAX);
     submit(&t, first);
-    EVENTUALLY(atomic_load(&device.submitted) == 1);
+    EVENTUALLY(atomic_load(&device->submitted) == 1);
     submit(&t, second);
-    EVENTUALLY(atomic_load(&device.submitted) == 2);
+    EVENTUALLY(atomic_load(&device->submitted) == 2);
     atomic_store(&pends, 0);
     answered(first, OK);
     answered(second, OK);
@@ -314,7 +315,7 @@ static void halves_answer_what_the_whole_cannot(void)
             CU_ASSERT_TRUE(rows_right(r[i]));
         }
         finish(&t);
-        CU_ASSERT_EQUAL(device.batches, 4);
+        CU_ASSERT_EQUAL(device->batches, 4);
         for (int i = 0; i < 4; i++) end(r[i]);
     }
 }
@@ -332,11 +333,11 @@ static void what_fails_in_its_half_is_no_memory(void)
         answered(r[2], NO_MEMORY); /* in the same half */
         CU_ASSERT_TRUE(rows_right(r[0]));
         CU_ASSERT_STRING_EQUAL(r[1]->why, "no memory left");
-        CU_ASSERT_EQUAL(atomic_load(&device.batches), 3);
+        CU_ASSERT_EQUAL(atomic_load(&device->batches), 3);
         submit(&t, alone);
         answered(alone, NO_MEMORY);
         finish(&t);
-        CU_ASSERT_EQUAL(device.batches, 4); /* one sequence has no halves */
+        CU_ASSERT_EQUAL(device->batches, 4); /* one sequence has no halves */
         for (int i = 0; i < 3; i++) end(r[i]);
         end(alone);
     }
@@ -352,8 +353,8 @@ static int       n_left_behind;
 static void come_back(bench *t)
 {
     left_behind[n_left_behind++] = t->x;
-    sem_post(&device.stuck);
-    EVENTUALLY(atomic_load(&device.came_back));
+    sem_post(&device->stuck);
+    EVENTUALLY(atomic_load(&device->came_back));
     nap(20);
 }
 
@@ -385,7 +386,7 @@ static void lose_the_device(const backend_ops *ops, int id, int deadline_ms, con
     for (int i = 0; i < 5; i++) end(r[i]);
     free(late);
     if (stuck) come_back(&t);
-    CU_ASSERT_FALSE(device.misused);
+    CU_ASSERT_FALSE(device->misused);
 }
 
 static void a_lost_device_answers_everyone(void)
@@ -436,7 +437,7 @@ static void a_slow_cpu_is_not_lost(void)
     go(&t, 1);
     nap(30);
     CU_ASSERT_FALSE(executor_lost(t.x, &why));
-    sem_post(&device.stuck);
+    sem_post(&device->stuck);
     answered(r, OK);
     finish(&t);
     end(r);
