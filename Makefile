@@ -18,6 +18,7 @@ test: model ## install what is missing, fetch the model, build, run every test
 	@cmake --preset release >build/release.log 2>&1 || { cat build/release.log; exit 1; }
 	@cmake --build build/release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -j $(JOBS)
+	@sed -n 's/^-- CUDA: /CUDA: /p' build/release.log
 
 sanitize: model ## the suite under ASan+UBSan, then under TSan
 	@docker/install.sh build test
@@ -36,6 +37,7 @@ build: ## build/release/beeline and build/release/beeline-bench
 	@mkdir -p build
 	@cmake --preset release >build/release.log 2>&1 || { cat build/release.log; exit 1; }
 	@cmake --build build/release -j $(JOBS)
+	@sed -n 's/^-- CUDA: /CUDA: /p' build/release.log
 
 bench: build model ## tokenizer, kernels and model, each checked and then timed
 	build/release/beeline-bench all $(MODEL) $(ARGS)

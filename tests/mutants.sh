@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # mutants.sh [PATTERN] - breaks one line at a time and wants the named tests to turn red.
 #
-# A row of the table says what is broken, where, how (a sed expression) and which ctest entries must notice.  Rows whose
-# words or file match PATTERN are run, all of them without one.  Each break is made in a copy of the tree below a
+# A row of the table says what is broken, where, how (a sed expression) and which ctest entries must notice; a fifth word,
+# "thread" or "address", where only that sanitizer can.  Rows whose words or file match PATTERN are run, all of them
+# without one.  Each break is made in a copy of the tree below a
 # temporary folder, built there and undone; the tree itself is not touched.  A break that changes nothing, that does not
 # compile or that no named test notices fails the run, and so does a named test that is red before anything is broken.
 # Takes minutes, so it is run by hand: after a test was rewritten, or with a new row.
@@ -11,12 +12,12 @@ pattern=${1:-.}
 here=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tree="$work/tree" build="$work/build"
-what=() file=() change=() tests=()
+tree="$work/tree"
+what=() file=() change=() tests=() sanitizer=()
 
-mutant() { # mutant WHAT FILE SED-EXPRESSION TESTS
+mutant() { # mutant WHAT FILE SED-EXPRESSION TESTS [SANITIZER]
     grep -qE -- "$pattern" <<<"$1 $2" || return 0
-    what+=("$1") file+=("$2") change+=("$3") tests+=("$4")
+    what+=("$1") file+=("$2") change+=("$3") tests+=("$4") sanitizer+=("${5:-none}")
 }
 
 # text
@@ -153,17 +154,22 @@ mkdir "$tree"
 tar -C "$here" --exclude=./build --exclude=./models --exclude=./.git -cf - . | tar -C "$tree" -xf -
 [ ! -e "$here/models" ] || ln -s "$here/models" "$tree/models"
 
-compile() { cmake --build "$build" --target beeline-tests >"$work/log" 2>&1; }
+compile() { cmake --build "$work/build-$1" --target beeline-tests >"$work/log" 2>&1; } # compile SANITIZER
 # A break may make a test wait for ever; the entries have longer limits of their own.
-run() { timeout 90 ctest --test-dir "$build" --no-tests=error -R "^($1)\$" >"$work/log" 2>&1; }
+run() { timeout 90 ctest --test-dir "$work/build-$1" --no-tests=error -R "^($2)\$" >"$work/log" 2>&1; } # run SANITIZER TESTS
 
-# -O1: what is built is run once.
-if ! cmake -S "$tree" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE='-O1 -g' >"$work/log" 2>&1 || ! compile; then
-    cat "$work/log"
-    exit 2
-fi
-for entries in $(printf '%s\n' "${tests[@]}" | sort -u); do
-    run "$entries" || { echo "red before anything is broken: $entries"; tail -n 20 "$work/log"; exit 2; }
+for kind in $(printf '%s\n' "${sanitizer[@]}" | sort -u); do
+    # Without nvcc's part: the fake device runs the same sources.
+    flags=(-DCMAKE_BUILD_TYPE=Release -DBEELINE_CUDA=OFF)
+    [ "$kind" = none ] || flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DBEELINE_CUDA=OFF "-DBEELINE_SANITIZE=$kind")
+    if ! cmake -S "$tree" -B "$work/build-$kind" -G Ninja "${flags[@]}" >"$work/log" 2>&1 || ! compile "$kind"; then
+        cat "$work/log"
+        exit 2
+    fi
+    for i in "${!what[@]}"; do [ "${sanitizer[i]}" != "$kind" ] || echo "${tests[i]}"; done | sort -u >"$work/entries"
+    while read -r entries; do
+        run "$kind" "$entries" || { echo "red before anything is broken: $entries ($kind)"; tail -n 20 "$work/log"; exit 2; }
+    done <"$work/entries"
 done
 
 killed=0 bad=0
@@ -173,8 +179,8 @@ for i in "${!what[@]}"; do
     cp "$source" "$work/saved"
     sed -i "${change[i]}" "$source"
     if cmp -s "$source" "$work/saved"; then verdict='changes nothing'
-    elif ! compile; then verdict='does not compile'
-    elif run "${tests[i]}"; then verdict=survived
+    elif ! compile "${sanitizer[i]}"; then verdict='does not compile'
+    elif run "${sanitizer[i]}" "${tests[i]}"; then verdict=survived
     else verdict=killed
     fi
     printf '%-16s %s (%s)\n' "$verdict" "${what[i]}" "${file[i]}"

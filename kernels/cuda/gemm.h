@@ -37,14 +37,20 @@ typedef struct {
     void       *out;
 } cuda_gemm_operands;
 
-typedef struct cuda_gemm cuda_gemm; /* the library's handle; workspace is the caller's */
+/* A value of the caller's; only the functions below look inside. */
+typedef struct {
+    void        *library;   /* its handle */
+    element_type element;
+    void        *workspace; /* device memory of the caller's, 256-byte aligned; products on one stream share it */
+    size_t       workspace_bytes;
+} cuda_gemm;
 
-int  cuda_gemm_open(cuda_gemm **out, element_type element, void *workspace, size_t workspace_bytes);
-void cuda_gemm_close(cuda_gemm *g); /* NULL is fine */
+int  cuda_gemm_open(cuda_gemm *out, element_type element, void *workspace, size_t workspace_bytes);
+void cuda_gemm_close(cuda_gemm *g); /* {0} is fine */
 size_t cuda_gemm_version(void);     /* of the library: a stored algorithm belongs to it */
 /* The library's best guesses for a shape, best first; *n of at most `most`. */
 int  cuda_gemm_candidates(cuda_gemm *g, cuda_gemm_shape shape, cuda_gemm_algorithm *out, int most, int *n);
-bool cuda_gemm_usable(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a); /* from a file: trust nothing */
+bool cuda_gemm_usable(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a); /* one from a file */
 /* Queues; may be captured into a graph. */
 int  cuda_gemm_run(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a, cuda_gemm_operands o,
                    kernel_stream stream);

@@ -15,5 +15,6 @@
 #else
 #define SHARED(type, name) type *name = reinterpret_cast<type *>(simt_shared_memory())
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
-    static_cast<int>(simt_launch((grid), (block), (shared_bytes), (stream), [=] { (kernel)(__VA_ARGS__); }))
+    static_cast<int>(simt_launch(reinterpret_cast<const void *>(kernel), (grid), (block), (shared_bytes), (stream), \
+                                 [=] { (kernel)(__VA_ARGS__); }))
 #endif

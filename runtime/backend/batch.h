@@ -2,6 +2,8 @@
 #ifndef RUNTIME_BACKEND_BATCH_H
 #define RUNTIME_BACKEND_BATCH_H
 #include <stdint.h>
+#include "runtime/base/status.h"
+#include "runtime/model/description.h"
 
 typedef struct {
     int            S, T, longest;
@@ -10,4 +12,7 @@ typedef struct {
     const int32_t *starts;    /* [S+1]: sequence s is ids[starts[s] .. starts[s+1]) */
     const uint8_t *normalize; /* [S]: 1 when row s leaves with length 1 */
 } batch;
+
+/* Every number is one that the model has a row for: cheap to see here, a read beyond a table later.  BAD_INPUT. */
+status batch_check(const batch *in, const model_shape *shape, int max_tokens, int max_sequences, error *err);
 #endif
