@@ -3,7 +3,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "bench.h"
+#include "server/build.h"
 
 static const struct { const char *name, *arguments, *what; bench_run *run; bool takes_directory; } benches[] = {
     {"tokenizer", "DIR [FILE]", "tokens/s and MB/s on one core, English lines and 10 kB texts", bench_tokenizer, true},
@@ -23,6 +25,22 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+
+/* What a figure is worth nothing without: machine, build, command. */
+static void say_origin(report *r, int argc, char **argv)
+{
+    char   line[512], processor[256] = "unknown processor", command[1024] = "";
+    size_t used = 0;
+    FILE  *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "model name : %255[^\n]", processor) == 1) break;
+    if (f) fclose(f);
+    for (int i = 0; i < argc && used < sizeof command; i++)
+        used += (size_t)snprintf(command + used, sizeof command - used, "%s%s", i ? " " : "", argv[i]);
+    report_fact(r, "processor", "%s, %ld cores online", processor, sysconf(_SC_NPROCESSORS_ONLN));
+    report_fact(r, "build", "beeline %s %s (%s)", build_version(), build_commit(), build_flags());
+    report_fact(r, "command", "%s", command);
+}
 
 static int help(FILE *f)
 {
@@ -74,10 +92,11 @@ int main(int argc, char **argv)
     for (int i = 0; i < BENCHES; i++) found = found || !strcmp(argv[1], benches[i].name);
     if (!found) return help(stderr);
     if (rc) return rc;
-    if (report_open(&o.report, argc, argv, &err) != OK) {
+    if (report_open(&o.report, &err) != OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
+    say_origin(o.report, argc, argv);
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;

@@ -4,9 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include "server/build.h"
 
 enum { NAME_WIDTH = 40 };
 
@@ -17,27 +14,7 @@ struct report {
     int                  n_columns;
 };
 
-static void print_processor(char out[256])
-{
-    char  line[512];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(out, 256, "unknown processor");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "model name : %255[^\n]", out) == 1) break;
-    if (f) fclose(f);
-}
-
-static void print_command(char *out, size_t size, int argc, char **argv)
-{
-    size_t used = 0;
-    for (int i = 0; i < argc && used < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%s", i ? " " : "", argv[i]);
-        if (n < 0) return;
-        used += (size_t)n;
-    }
-}
-
-status report_open(report **out, int argc, char **argv, error *err)
+status report_open(report **out, error *err)
 {
     report *r = calloc(1, sizeof *r);
     *out = r;
@@ -51,12 +28,6 @@ status report_open(report **out, int argc, char **argv, error *err)
         *out = NULL;
         return fail(err, NO_MEMORY, "no memory for the report");
     }
-    char processor[256], command[1024] = "";
-    print_processor(processor);
-    print_command(command, sizeof command, argc, argv);
-    report_fact(r, "processor", "%s, %ld cores online", processor, sysconf(_SC_NPROCESSORS_ONLN));
-    report_fact(r, "build", "beeline %s %s (%s)", build_version(), build_commit(), build_flags());
-    report_fact(r, "command", "%s", command);
     return OK;
 }
 

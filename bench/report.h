@@ -12,8 +12,7 @@ typedef struct report report;
 /* format: of the printed number, "%10.1f": its width is the column's. */
 typedef struct { const char *key, *title, *format; int width; } report_column;
 
-/* The environment starts with processor, build and command. */
-status report_open(report **out, int argc, char **argv, error *err);
+status report_open(report **out, error *err);
 void   report_close(report *r); /* NULL is fine */
 status report_write(const report *r, const char *file, error *err);
 

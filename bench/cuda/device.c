@@ -56,7 +56,7 @@ status device_present(error *err)
     if (code == cudaSuccess && n > 0) return OK;
     if (code == cudaSuccess || code == cudaErrorNoDevice) return fail(err, NOT_FOUND, "there is no GPU here");
     if (code == cudaErrorInsufficientDriver)
-        return fail(err, NOT_FOUND, "there is no NVIDIA driver here, or one too old (%s)", cudaGetErrorString(code));
+        return fail(err, NOT_FOUND, "there is no NVIDIA driver here, or one older than this CUDA");
     return fail(err, GPU_LOST, "the GPU does not answer: %s", cudaGetErrorString(code));
 }
 
@@ -160,15 +160,15 @@ status device_random_f32(device *d, size_t n, float scale, size_t *offset, error
 
 status device_upload(device *d, size_t offset, size_t bytes, error *err)
 {
-    TRY(cudaMemcpyAsync(d->room.device + offset, d->room.host + offset, bytes, cudaMemcpyHostToDevice, d->stream));
-    TRY(cudaStreamSynchronize(d->stream));
+    TRY(cudaStreamSynchronize(d->stream)); /* the copy is on the default stream, which does not wait for ours */
+    TRY(cudaMemcpy(d->room.device + offset, d->room.host + offset, bytes, cudaMemcpyHostToDevice));
     return OK;
 }
 
 status device_download(device *d, size_t offset, size_t bytes, void *to, error *err)
 {
-    TRY(cudaMemcpyAsync(to, d->room.device + offset, bytes, cudaMemcpyDeviceToHost, d->stream));
     TRY(cudaStreamSynchronize(d->stream));
+    TRY(cudaMemcpy(to, d->room.device + offset, bytes, cudaMemcpyDeviceToHost));
     return OK;
 }
 

@@ -13,8 +13,7 @@ struct forward {
     cuda_tune    *tune;
     cuda_forward  list;
     int           max_tokens, max_sequences;
-    void         *input, *rows, *finite;
-    size_t        input_bytes;
+    void         *host_input, *input, *rows, *finite; /* host_input is pinned */
     /* of the batch being measured */
     cuda_input_layout layout;
     cuda_products     products;
@@ -24,8 +23,8 @@ static status take(forward *f, const model *m, error *err)
 {
     const cuda_input_layout most = cuda_input_layout_of(f->max_tokens, f->max_sequences);
     const size_t            S = (size_t)f->max_sequences;
-    f->input_bytes = most.bytes;
     status rc = cuda_device_memory(f->library, &f->input, most.bytes, "input", err);
+    if (rc == OK) rc = cuda_device_pinned(f->library, &f->host_input, most.bytes, "input", err);
     if (rc == OK)
         rc = cuda_device_memory(f->library, &f->rows, S * (size_t)m->description.dimensions * sizeof(float), "rows",
                                 err);
@@ -72,13 +71,9 @@ static status send(forward *f, const batch *in, error *err)
     int       which = 0;
     while (which < n - 1 && tokens[which] < in->T) which++;
     f->layout = cuda_input_layout_of(tokens[which], tokens[which] < f->max_sequences ? tokens[which] : f->max_sequences);
-    void *block = calloc(1, f->layout.bytes);
-    if (!block) return fail(err, NO_MEMORY, "no memory for a batch");
-    cuda_input_fill(&f->layout, block, in);
-    status rc = cuda_device_copy_in(f->library, f->input, block, f->layout.bytes, device_stream(f->device), err);
-    if (rc == OK) rc = cuda_device_synchronize(f->library, device_stream(f->device), err);
-    free(block);
-    return rc;
+    cuda_input_fill(&f->layout, f->host_input, in);
+    status rc = cuda_device_copy_in(f->library, f->input, f->host_input, f->layout.bytes, device_stream(f->device), err);
+    return rc == OK ? cuda_device_synchronize(f->library, device_stream(f->device), err) : rc;
 }
 
 static int run_list(void *context, kernel_stream stream)
