@@ -16,7 +16,7 @@
 #include "tests/support/server.h"
 #include "tests/support/tiny_model.h"
 
-enum { DIMENSIONS = 384, TEXTS = 6, TINY_TOKENS = 128, TINY_SEQUENCES = 8 /* as add_words() says */ };
+enum { DIMENSIONS = 384, TEXTS = 6, TINY_TOKENS = 16, TINY_SEQUENCES = 8 /* as add_words() says */ };
 
 extern const backend_ops beeline_backend; /* of the CUDA backend that this program is linked with */
 
@@ -112,44 +112,51 @@ static void the_real_model_is_served(void)
     fclose(reference);
 }
 
-/* ---- a tiny one, for what goes wrong ---- */
+/* ---- a tiny one, for what goes wrong: of 16 positions, so that a start has one size of batch to time ---- */
 
 static char *tiny_make(void)
 {
     char *folder = tiny_folder_make();
-    tiny_model_write(folder, (tiny_model){.hidden = 64, .heads = 2, .inner = 128, .pooling = "mean_tokens",
-                                          .normalize = 1});
+    tiny_model_write(folder, (tiny_model){.hidden = 64, .heads = 2, .inner = 128, .positions = 16,
+                                          .pooling = "mean_tokens", .normalize = 1});
     return folder;
 }
 
 enum { WORDS = 16 };
 
 /* A batch takes milliseconds, under sanitizers some hundred. */
-static void add_words(const char *words[WORDS], int n, const char *device)
+static void add_words(const char *words[WORDS], int n, const char *folder, const char *device)
 {
-    const char *const all[] = {"--backend", device, "--batch-tokens", "128", "--batch-sequences", "8", "--cache-dir", "",
-                               "--batch-deadline-ms", *BEELINE_SANITIZED ? "15000" : "1500", NULL};
+    const char *const all[] = {"--backend", device, "--batch-tokens", "16", "--batch-sequences", "8", "--cache-dir",
+                               folder, "--batch-deadline-ms", *BEELINE_SANITIZED ? "15000" : "1500", NULL};
     memcpy(words + n, all, sizeof all);
 }
 
 static bool start_tiny(server_process *s, const char *folder, const char *settings, const char *device)
 {
     const char *words[WORDS];
-    add_words(words, 0, device);
+    add_words(words, 0, folder, device);
     on_fake(settings);
     return server_start(s, folder, words);
 }
 
-/* Calls of a start: up to the moment before the first request. */
+/* Calls of a start: up to the moment before the first request.  A start that has nothing to time makes the same ones
+ * each time, so the first ones only leave their choices beside the model. */
 static long calls_of_start(const char *folder, const char *call)
 {
-    engine *e;
-    error err;
-    fake_cuda_reset();
-    CU_ASSERT_EQUAL_FATAL(engine_open(&e, folder, (engine_options){.batch_tokens = TINY_TOKENS,
-                          .batch_sequences = TINY_SEQUENCES, .backend = ENGINE_CUDA, .cuda = &beeline_backend}, &err), OK);
-    const long n = fake_cuda_calls(call);
-    engine_close(e);
+    const engine_options o = {.batch_tokens = TINY_TOKENS, .batch_sequences = TINY_SEQUENCES, .backend = ENGINE_CUDA,
+                              .cache_dir = folder, .cuda = &beeline_backend};
+    long before = -1, n = 0;
+    for (int starts = 0; n != before && starts < 10; starts++) {
+        engine *e;
+        error err;
+        fake_cuda_reset();
+        CU_ASSERT_EQUAL_FATAL(engine_open(&e, folder, o, &err), OK);
+        before = n;
+        n = fake_cuda_calls(call);
+        engine_close(e);
+    }
+    CU_ASSERT_EQUAL(n, before);
     return n;
 }
 
@@ -158,7 +165,7 @@ static void refused(const char *folder, const char *settings, const char *device
 {
     static char text[1 << 16];
     const char *words[WORDS] = {"serve", folder, "--listen", "127.0.0.1:0"};
-    add_words(words, 4, device);
+    add_words(words, 4, folder, device);
     on_fake(settings);
     const int seen = server_command(words, NULL, text, sizeof text);
     if (seen != code || !strstr(text, part)) printf("\n    %s, %s: %d %s", settings, device, seen, text);
@@ -205,7 +212,7 @@ static void a_gpu_that_fails_at_start(void)
 /* ---- while it serves ---- */
 
 static const char one_text[] = "{\"inputs\":\"wordaaa wordaab\"}",
-                  four_texts[] = "{\"inputs\":[\"wordaaa\",\"wordaab wordaac\",\"wordaad\",\"wordaae wordaaa\"]}";
+                  four_texts[] = "{\"inputs\":[\"wordaaa\",\"wordaab wordaac\",\"wordaad\",\"wordaae\"]}";
 
 static int asked(int port, const char *body, char text[512])
 {
