@@ -306,7 +306,7 @@ static void a_graph_is_used_as_one_may(void)
         {launches_over_freed_memory, "given back by cudaFree"},
         {changes_a_graphs_source, "the host changed the pinned source"},
     };
-    static char said[4096];
+    static char said[1 << 16];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         CU_ASSERT_EQUAL(child_run(rows[i].f, 0, said, sizeof said), -SIGABRT);
         CU_ASSERT_PTR_NOT_NULL(strstr(said, rows[i].rule));

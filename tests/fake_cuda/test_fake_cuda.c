@@ -15,7 +15,7 @@
 enum { N = 200, BYTES = N * (int)sizeof(float), SEEDS = 50 };
 #define GOOD(call) CU_ASSERT_EQUAL_FATAL((int)(call), cudaSuccess)
 
-static char said[4096];
+static char said[1 << 16];
 
 static void breaks(void (*f)(void), const char *rule)
 {

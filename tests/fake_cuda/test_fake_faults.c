@@ -13,7 +13,7 @@
 enum { N = 64, BYTES = N * (int)sizeof(float), HANG_MS = 200 };
 #define GOOD(call) CU_ASSERT_EQUAL_FATAL((int)(call), cudaSuccess)
 
-static char         said[4096];
+static char         said[1 << 16];
 static cudaStream_t stream;
 static cudaEvent_t  event;
 static float       *device;
