@@ -150,6 +150,14 @@ static void a_recording_is_waited_for_even_if_the_event_is_recorded_again(void)
 
 static volatile float sink;
 static void host_reads(void) { begin(0); sink = make().device[2]; }
+static void host_reads_what_a_kernel_wrote(void)
+{
+    begin(0);
+    const things t = make();
+    GOOD(planted_add(t.device, 1, N, t.a));
+    GOOD(cudaStreamSynchronize(t.a));
+    sink = t.device[2];
+}
 static void host_writes_past_pinned(void)
 {
     begin(0);
@@ -217,6 +225,7 @@ static void copies_pageable(void)
 static void memory_is_the_devices_own(void)
 {
     breaks(host_reads, "the host touched the device memory block of 800 bytes made by cudaMalloc (number 1)");
+    breaks(host_reads_what_a_kernel_wrote, "the host touched the device memory block of 800 bytes");
     breaks(kernel_uses_freed, "work of cudaLaunchKernel (number 1): touched the device memory block of 800 bytes made by "
                               "cudaMalloc (number 2) and given back by cudaFree (number 1)");
     breaks(copies_freed, "given back by cudaFree");
