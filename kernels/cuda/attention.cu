@@ -266,9 +266,8 @@ template <element_type element, int width> static int launch(const cuda_attentio
 int cuda_attention_run(const cuda_attention *a, kernel_stream stream)
 {
     if (a->heads < 1 || a->work_items < 1 || a->work_items > 65535) return KERNEL_BAD_SHAPE; /* a grid's y ends there */
-    if (a->element == ELEMENT_F16 && a->width == 32) return launch<ELEMENT_F16, 32>(*a, stream);
-    if (a->element == ELEMENT_F16 && a->width == 64) return launch<ELEMENT_F16, 64>(*a, stream);
-    if (a->element == ELEMENT_BF16 && a->width == 32) return launch<ELEMENT_BF16, 32>(*a, stream);
-    if (a->element == ELEMENT_BF16 && a->width == 64) return launch<ELEMENT_BF16, 64>(*a, stream);
+    const bool f16 = a->element == ELEMENT_F16;
+    if (a->width == 32) return f16 ? launch<ELEMENT_F16, 32>(*a, stream) : launch<ELEMENT_BF16, 32>(*a, stream);
+    if (a->width == 64) return f16 ? launch<ELEMENT_F16, 64>(*a, stream) : launch<ELEMENT_BF16, 64>(*a, stream);
     return KERNEL_BAD_SHAPE;
 }

@@ -37,6 +37,6 @@ template <element_type element, int rounds = 1> static int launch(const cuda_emb
 
 int cuda_embed_run(const cuda_embed *e, kernel_stream stream)
 {
-    if (!row_shape_fits(e->tokens, e->hidden, e->element)) return KERNEL_BAD_SHAPE;
+    if (!row_shape_fits(e->tokens, e->hidden)) return KERNEL_BAD_SHAPE;
     return e->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*e, stream) : launch<ELEMENT_BF16>(*e, stream);
 }

@@ -46,7 +46,5 @@ int cuda_gelu_run(const cuda_gelu *g, kernel_stream stream)
 {
     enum { INNER_MAX = 65535 * THREADS * COLUMNS }; /* a grid's y ends there */
     if (g->tokens < 1 || g->inner < COLUMNS || g->inner > INNER_MAX || g->inner % COLUMNS) return KERNEL_BAD_SHAPE;
-    if (g->element == ELEMENT_F16) return launch<ELEMENT_F16>(*g, stream);
-    if (g->element == ELEMENT_BF16) return launch<ELEMENT_BF16>(*g, stream);
-    return KERNEL_BAD_SHAPE;
+    return g->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*g, stream) : launch<ELEMENT_BF16>(*g, stream);
 }

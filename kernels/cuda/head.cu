@@ -82,7 +82,5 @@ int cuda_head_run(const cuda_head *h, kernel_stream stream)
 {
     if (h->sequences < 1 || h->hidden < COLUMNS || h->hidden > KERNEL_HIDDEN_MAX || h->hidden % COLUMNS || h->labels < 1)
         return KERNEL_BAD_SHAPE;
-    if (h->element == ELEMENT_F16) return launch<ELEMENT_F16>(*h, stream);
-    if (h->element == ELEMENT_BF16) return launch<ELEMENT_BF16>(*h, stream);
-    return KERNEL_BAD_SHAPE;
+    return h->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*h, stream) : launch<ELEMENT_BF16>(*h, stream);
 }

@@ -142,7 +142,5 @@ int cuda_pool_run(const cuda_pool *p, kernel_stream stream)
     if (p->sequences < 1 || p->hidden < COLUMNS || p->hidden > KERNEL_HIDDEN_MAX || p->hidden % COLUMNS ||
         p->poolings < 1 || p->poolings > POOLING_ALL)
         return KERNEL_BAD_SHAPE;
-    if (p->element == ELEMENT_F16) return launch<ELEMENT_F16>(*p, stream);
-    if (p->element == ELEMENT_BF16) return launch<ELEMENT_BF16>(*p, stream);
-    return KERNEL_BAD_SHAPE;
+    return p->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*p, stream) : launch<ELEMENT_BF16>(*p, stream);
 }

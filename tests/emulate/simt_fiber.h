@@ -55,10 +55,12 @@ static inline void simt_release(void *token)
 /* Accesses of code that is not instrumented, on behalf of the running fiber. */
 void simt_told_read(const void *p, size_t bytes);
 void simt_told_written(const void *p, size_t bytes);
+void simt_tsan_name(simt_context *c, const char *name); /* what TSan's reports call it */
 /* For ASan. */
 void simt_forbid(const void *p, size_t bytes);
 void simt_allow(const void *p, size_t bytes);
 bool simt_forbidden(const void *p, size_t bytes);
+void simt_asan_on_death(void (*f)()); /* after a report, before the end */
 
 /* Zeroed pages, low..low + bytes, with a page that faults on either side; bytes is rounded up to pages.  Never freed. */
 char *simt_guarded(size_t bytes);

@@ -133,7 +133,7 @@ static bool complete(simt_block *b, unsigned warp, simt_group *g, const simt_fib
     if (g->what >= SIMT_MMA_F16 && g->arrived != ~0u)
         for (unsigned l = 0; l < SIMT_LANES; l++)
             if (g->arrived >> l & 1)
-                simt_breach(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what], g->arrived);
+                SIMT_BREACH(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what], g->arrived);
     perform(g, lanes);
     const unsigned arrived = g->arrived;
     g->arrived = 0;
@@ -162,10 +162,10 @@ void simt_warp(unsigned mask, simt_operation what, const void *in, void *out, co
     simt_fiber *f = simt_running();
     simt_warp_state *w = &f->block->warps[f->warp];
     if (!(mask >> f->lane & 1))
-        simt_breach(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
+        SIMT_BREACH(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
     simt_group *g = group_of(w, mask);
     if (g->arrived && g->what != what)
-        simt_breach(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)", f->lane,
+        SIMT_BREACH(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)", f->lane,
                     names[what], names[g->what], g->file, g->line);
     g->what = what;
     g->file = file;

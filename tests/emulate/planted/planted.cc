@@ -306,8 +306,7 @@ static int barrier_and_warp_wait_for_each_other()
 {
     return alone(0, [](float *) {
         if (threadIdx.x < 16) __syncthreads();
-        __syncwarp();
-        __syncthreads();
+        else if (threadIdx.x < 32) __syncwarp();
     });
 }
 

@@ -185,8 +185,8 @@ static void what_is_not_finite_stays_at_home(void)
 
 static void shapes_out_of_bounds_are_refused(void)
 {
-    static const struct { int heads, width, work_items, element; } bad[] = {
-        {0, 32, 1, 0}, {1, 16, 1, 0}, {1, 128, 1, 0}, {1, 32, 0, 0}, {1, 32, 65536, 0}, {1, 64, 1, 2}};
+    static const struct { int heads, width, work_items; } bad[] = {
+        {0, 32, 1}, {1, 16, 1}, {1, 128, 1}, {1, 32, 0}, {1, 32, 65536}};
     static const int length = 1;
     scene            s = open_scene(ELEMENT_F16, &length, 1, 1, 32, 1);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -194,7 +194,6 @@ static void shapes_out_of_bounds_are_refused(void)
         a.heads = bad[i].heads;
         a.width = bad[i].width;
         a.work_items = bad[i].work_items;
-        a.element = (element_type)bad[i].element;
         CU_ASSERT_EQUAL(cuda_attention_run(&a, NULL), KERNEL_BAD_SHAPE);
     }
     close_scene(&s);
