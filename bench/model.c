@@ -55,7 +55,7 @@ static double time_forward(backend *b, const packed *p, float *out, error *err)
     int     runs = 0;
     int64_t start = clock_ns(), now = start;
     for (; runs == 0 || now - start < ROUND_NS; runs++, now = clock_ns())
-        if (backend_cpu.forward(b, &p->in, out, err) != OK) return -1;
+        if (backend_forward(&backend_cpu, b, &p->in, out, err) != OK) return -1;
     return (double)(now - start) / runs;
 }
 
@@ -63,9 +63,10 @@ static status check(const model *m, backend *b, packed *p, float *out, float *wa
 {
     const size_t floats = (size_t)p->in.S * (size_t)m->description.dimensions;
     backend     *plain = NULL;
-    status       rc = backend_cpu.open(&plain, m, (backend_reserve){TOKENS, SEQUENCES, 0, "portable"}, err);
-    if (rc == OK) rc = backend_cpu.forward(plain, &p->in, want, err);
-    if (rc == OK) rc = backend_cpu.forward(b, &p->in, out, err);
+    status       rc =
+        backend_cpu.open(&plain, m, (backend_reserve){.max_tokens = TOKENS, .max_sequences = SEQUENCES, .kernel = "portable"}, err);
+    if (rc == OK) rc = backend_forward(&backend_cpu, plain, &p->in, want, err);
+    if (rc == OK) rc = backend_forward(&backend_cpu, b, &p->in, out, err);
     for (size_t i = 0; i < floats && rc == OK; i++)
         if (!(fabsf(out[i] - want[i]) <= 4e-6f))
             rc = fail(err, NOT_FINITE, "component %zu: %g, wanted %g", i, (double)out[i], (double)want[i]);
@@ -124,7 +125,7 @@ int bench_model(int argc, char **argv)
     status     rc = directory_open(&d, argv[0], &err);
     if (rc == OK) rc = tokenizer_open(&t, d, &err);
     if (rc == OK) rc = model_open(&m, d, tokenizer_model_max_length(t), tokenizer_vocab_size(t), &err);
-    if (rc == OK) rc = backend_cpu.open(&b, m, (backend_reserve){TOKENS, SEQUENCES, 0, NULL}, &err);
+    if (rc == OK) rc = backend_cpu.open(&b, m, (backend_reserve){.max_tokens = TOKENS, .max_sequences = SEQUENCES}, &err);
     if (rc == OK) rc = workers_open(&w, 0, &err);
     if (rc == OK) rc = run(m, b, w, &err);
     if (rc != OK) fprintf(stderr, "model: %s\n", err.text);

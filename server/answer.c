@@ -7,9 +7,10 @@ static const json_limits BODY_LIMITS = {.depth = 16, .values = 200000};
 
 bool answer_ready(call *c)
 {
-    if (atomic_load_explicit(&app_of(c)->phase, memory_order_acquire) != APP_LOADING) return true;
-    call_refuse(c, 503, NULL, 1, "the model is loading");
-    return false;
+    const int phase = atomic_load_explicit(&app_of(c)->phase, memory_order_acquire);
+    if (phase == APP_LOADING) call_refuse(c, 503, NULL, 1, "the model is loading");
+    if (phase == APP_LOST) call_refuse(c, 503, NULL, 1, app_of(c)->lost.text);
+    return phase != APP_LOADING && phase != APP_LOST;
 }
 
 /* "application/json", with or without parameters */

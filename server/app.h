@@ -7,8 +7,8 @@
 #include "runtime/serve/batcher.h"
 #include "runtime/serve/engine.h"
 
-/* DRAINING still answers what has reached us; only readiness says no. */
-typedef enum { APP_LOADING, APP_READY, APP_DRAINING } app_phase;
+/* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
+typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
 
 typedef struct app {
     _Atomic int    phase;      /* app_phase; release by main's thread, acquire by loops: the rest is set before READY */
@@ -18,5 +18,6 @@ typedef struct app {
     const char    *model_name;
     char           version[128]; /* the directory's name, fit for a header */
     int64_t        ready_unix_s;
+    error          lost;         /* why, in phase LOST */
 } app;
 #endif

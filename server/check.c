@@ -1,22 +1,30 @@
 /* check.c - `beeline check DIR`: load as the server would, run once, say what was found. */
 #include <stdio.h>
+#include <string.h>
 #include "commands.h"
 #include "runtime/serve/engine.h"
 
 status engine_from_options(engine **out, const options *o, const char *dir, error *err)
 {
     engine_options e = {.batch_tokens = o->batch_tokens, .batch_sequences = o->batch_sequences, .threads = o->threads,
-                        .kernel = o->kernel[0] == 'a' && o->kernel[1] == 'u' ? NULL : o->kernel};
+                        .kernel = strcmp(o->kernel, "auto") ? o->kernel : NULL, .cache_dir = o->cache_dir};
+    e.backend = !strcmp(o->backend, "cuda") ? ENGINE_CUDA : !strcmp(o->backend, "cpu") ? ENGINE_CPU : ENGINE_AUTO;
     return engine_open(out, dir, e, err);
+}
+
+int engine_refused(status why)
+{
+    return why == GPU_LOST ? EXIT_GPU_GONE : EXIT_REFUSED;
 }
 
 int check_command(const options *o, const char *dir)
 {
     engine *e;
     error err;
-    if (engine_from_options(&e, o, dir, &err) != OK) {
+    status rc = engine_from_options(&e, o, dir, &err);
+    if (rc != OK) {
         fprintf(stderr, "beeline: %s\n", err.text);
-        return EXIT_REFUSED;
+        return engine_refused(rc);
     }
     const model_description *m = &e->description;
     printf("model        %s\ndigest       %s\n", m->name, e->digest);
@@ -28,7 +36,7 @@ int check_command(const options *o, const char *dir)
     for (int i = 0; i < m->n_prompts; i++)
         printf("prompt       %s%s: \"%s\"\n", m->prompts[i].name, i == m->default_prompt ? " (default)" : "",
                m->prompts[i].text);
-    printf("runs on      %s, %s\n", e->ops->name, e->ops->describe(e->device));
+    printf("runs on      %s, %s, %s\n", e->ops->name, e->ops->describe(e->device), e->ops->precision(e->device));
     printf("loaded in    %.0f ms, first pass of %d tokens in %.0f ms\n", (double)e->load_ns * 1e-6, m->max_tokens,
            (double)e->warm_ns * 1e-6);
     engine_close(e);

@@ -3,7 +3,12 @@
 #define SERVER_COMMANDS_H
 #include "options.h"
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+/* AT_ONCE: threads, or the device's driver, may never return: no exit hook is run, nothing is waited for. */
+enum {
+    EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_AT_ONCE = 256,
+    EXIT_GPU_FAILED = EXIT_AT_ONCE | 70, /* a restart helps */
+    EXIT_GPU_GONE = EXIT_AT_ONCE | 71,   /* it does not */
+};
 
 int serve_command(const options *o, const char *dir);       /* serve.c */
 int embed_command(const options *o, const char *dir);       /* embed_lines.c */
@@ -14,4 +19,5 @@ int version_command(const options *o, const char *dir);     /* main.c; neither i
 /* The engine's part of the options. */
 struct engine;
 status engine_from_options(struct engine **out, const options *o, const char *dir, error *err); /* check.c */
+int    engine_refused(status why); /* the exit status when it failed; check.c */
 #endif

@@ -60,7 +60,7 @@ static status write_batch(embedder *m, error *err)
                .ids = m->ids,
                .starts = m->starts,
                .normalize = m->normalize};
-    status rc = m->S ? m->e->ops->forward(m->e->device, &b, m->rows, err) : OK;
+    status rc = m->S ? backend_forward(m->e->ops, m->e->device, &b, m->rows, err) : OK;
     if (rc != OK) return rc;
     m->text.n = 0;
     for (int s = 0; s < m->S; s++) {
@@ -177,6 +177,7 @@ int embed_command(const options *o, const char *dir)
     error err;
     if (!fstat(STDIN_FILENO, &in) && S_ISREG(in.st_mode)) m.total = in.st_size;
     status rc = engine_from_options(&m.e, o, dir, &err);
+    const int refusal = engine_refused(rc);
     if (rc == OK) rc = reserve(&m, &err);
     if (rc == OK) {
         m.begun_ns = clock_ns();
@@ -185,6 +186,7 @@ int embed_command(const options *o, const char *dir)
     }
     if (rc != OK) fprintf(stderr, "beeline: %s\n", err.text);
     if (m.bad) fprintf(stderr, "beeline: %ld of %ld lines have no vector\n", m.bad, m.lines);
+    if (rc == GPU_LOST) return m.e ? EXIT_GPU_FAILED : refusal; /* a lost device may not let itself be closed */
     release(&m);
     return rc != OK || m.bad ? EXIT_REFUSED : EXIT_OK;
 }

@@ -21,7 +21,7 @@ void info_get(call *c)
     out_text(&o, "{\"model_id\":");
     out_json_string(&o, a->model_name, strlen(a->model_name));
     member(&o, "model_sha", NULL);
-    member(&o, "model_dtype", "float32");
+    member(&o, "model_dtype", e->ops->precision(e->device));
     out_text(&o, ",\"model_type\":{\"embedding\":{\"pooling\":");
     out_json_string(&o, pooling_name(m->pooling), strlen(pooling_name(m->pooling)));
     out_format(
@@ -38,7 +38,7 @@ void info_get(call *c)
     member(&o, "digest", e->digest);
     member(&o, "backend", e->ops->name);
     member(&o, "device", e->ops->describe(e->device));
-    member(&o, "precision", "float32");
+    member(&o, "precision", e->ops->precision(e->device));
     out_format(&o, ",\"dimensions\":%d,\"prompts\":[", m->dimensions);
     for (int i = 0; i < m->n_prompts; i++) {
         if (i) out_text(&o, ",");
@@ -76,6 +76,7 @@ void health_ready_get(call *c)
     switch (phase_of(c)) {
     case APP_LOADING: call_refuse(c, 503, NULL, 1, "the model is loading"); break;
     case APP_DRAINING: call_refuse(c, 503, NULL, 1, "the server is stopping"); break;
+    case APP_LOST: call_refuse(c, 503, NULL, 1, app_of(c)->lost.text); break;
     case APP_READY: answer_status(c, "ready"); break;
     }
 }

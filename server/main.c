@@ -1,6 +1,7 @@
 /* main.c - the commands, their help, and the only exit. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "build.h"
 #include "commands.h"
 #include "routes.h"
@@ -74,7 +75,7 @@ static int run(const command *c, int argc, char **argv)
     return c->run(&o, dir);
 }
 
-int main(int argc, char **argv)
+static int command_line(int argc, char **argv)
 {
     if (argc < 2) {
         help(stderr);
@@ -89,4 +90,14 @@ int main(int argc, char **argv)
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name)) return run(&commands[i], argc - 2, argv + 2);
     return refuse("no such command", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int code = command_line(argc, argv);
+    if (code & EXIT_AT_ONCE) {
+        fflush(stdout);
+        _exit(code & ~EXIT_AT_ONCE);
+    }
+    return code;
 }

@@ -19,11 +19,17 @@ typedef struct {
 
 enum { SERVE = COMMAND_SERVE, ENGINE = COMMAND_SERVE | COMMAND_EMBED | COMMAND_CHECK, HOUR_MS = 3600000 };
 #define AT(field) offsetof(options, field)
+#define CACHE_DIR "~/.cache/beeline"
 static const row rows[] = {
     {"--listen", "HOST:PORT", KIND_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, COMMAND_SERVE | COMMAND_HEALTHCHECK,
      "address; port 0: any free one"},
-    {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE, "threads that compute; 0: one for each core"},
-    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "auto, portable, avx2 or avx512"},
+    {"--backend", "NAME", KIND_TEXT, AT(backend), "auto", 0, 0, ENGINE,
+     "cuda, cpu, or auto: cuda where there is a GPU, else cpu"},
+    {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE,
+     "threads that compute on the CPU; 0: one for each core"},
+    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "of the CPU: auto, portable, avx2 or avx512"},
+    {"--cache-dir", "DIR", KIND_TEXT, AT(cache_dir), CACHE_DIR, 0, 0, ENGINE,
+     "what a GPU measured stays here; XDG_CACHE_HOME counts; \"\": nowhere"},
     {"--batch-tokens", "N", KIND_INT, AT(batch_tokens), "2048", 1, 1 << 20, ENGINE,
      "tokens of a batch, at most; at least the model's longest input"},
     {"--batch-sequences", "N", KIND_INT, AT(batch_sequences), "256", 1, 1 << 16, ENGINE,
@@ -48,6 +54,8 @@ static const row rows[] = {
      "a client that reads nothing is closed after this"},
     {"--drain-ms", "MS", KIND_INT, AT(drain_ms), "20000", 0, HOUR_MS, SERVE,
      "time to answer what is in flight after SIGTERM"},
+    {"--batch-deadline-ms", "MS", KIND_INT, AT(batch_deadline_ms), "2000", 1, HOUR_MS, SERVE,
+     "a GPU that takes longer for a batch hangs: the process ends"},
     {"--log-level", "LEVEL", KIND_TEXT, AT(log_level), "info", 0, 0, ENGINE, "debug, info, warn or error"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -102,14 +110,27 @@ static status split_listen(options *o, error *err)
     return OK;
 }
 
+/* The default is where the desktop's rules put it; without a home there is none. */
+static void find_cache_dir(options *o)
+{
+    static char path[4096]; /* outlives every copy of the options; written once, before threads */
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (strcmp(o->cache_dir, CACHE_DIR)) return;
+    int n = 0;
+    if (cache && *cache == '/') n = snprintf(path, sizeof path, "%s/beeline", cache);
+    else if (home && *home == '/') n = snprintf(path, sizeof path, "%s/.cache/beeline", home);
+    o->cache_dir = n > 0 && n < (int)sizeof path ? path : "";
+}
+
 static status check_words(const options *o, error *err)
 {
     static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", NULL},
+                             *const backends[] = {"auto", "cpu", "cuda", NULL},
                              *const levels[] = {"debug", "info", "warn", "error", NULL};
     const struct {
         const char *name, *value;
         const char *const *allowed;
-    } words[] = {{"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
+    } words[] = {{"--backend", o->backend, backends}, {"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *const *w = words[i].allowed;
         while (*w && strcmp(*w, words[i].value)) w++;
@@ -157,6 +178,7 @@ status options_read(options *out, command_bit command, int argc, char **argv, co
         if (rc != OK) return rc;
         source[i] = "command line";
     }
+    find_cache_dir(out);
     status rc = split_listen(out, err);
     return rc == OK ? check_words(out, err) : rc;
 }

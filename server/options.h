@@ -12,10 +12,12 @@ typedef struct {
     char        host[256];
     int         port;
     int         loops, parse_threads, threads;
+    const char *backend;       /* "auto", "cpu", "cuda" */
+    const char *cache_dir;     /* "": none */
     const char *kernel;        /* "auto", "portable", "avx2", "avx512" */
     int         batch_tokens, batch_sequences, queue_tokens;
     int         max_inputs, max_body_kib, max_parsing_mib, max_connections;
-    int         head_ms, body_ms, idle_ms, write_stall_ms, drain_ms;
+    int         head_ms, body_ms, idle_ms, write_stall_ms, drain_ms, batch_deadline_ms;
     bool        auto_truncate;
     const char *model_name;    /* "": the directory's name */
     const char *log_level;

@@ -50,7 +50,7 @@ void cuda_gemm_close(cuda_gemm *g); /* {0} is fine */
 size_t cuda_gemm_version(void);     /* of the library: a stored algorithm belongs to it */
 /* The library's best guesses for a shape, best first; *n of at most `most`. */
 int  cuda_gemm_candidates(cuda_gemm *g, cuda_gemm_shape shape, cuda_gemm_algorithm *out, int most, int *n);
-bool cuda_gemm_usable(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a); /* from a file: trust nothing */
+bool cuda_gemm_usable(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a); /* one from a file */
 /* Queues; may be captured into a graph. */
 int  cuda_gemm_run(cuda_gemm *g, cuda_gemm_shape shape, const cuda_gemm_algorithm *a, cuda_gemm_operands o,
                    kernel_stream stream);

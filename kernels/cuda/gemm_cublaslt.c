@@ -46,7 +46,8 @@ static cublasStatus_t set(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t
     return cublasLtMatmulDescSetAttribute(d, name, value, bytes);
 }
 
-static cublasStatus_t describe_product(cublasLtMatmulDesc_t d, cuda_gemm_then then, cudaDataType_t type, const void *bias)
+static cublasStatus_t describe_product(cublasLtMatmulDesc_t d, cuda_gemm_then then, cudaDataType_t type,
+                                       const void *bias)
 {
     const cublasOperation_t  transposed = CUBLAS_OP_T, as_it_is = CUBLAS_OP_N;
     const cublasLtEpilogue_t epilogue = epilogue_of(then);

@@ -1,12 +1,16 @@
 /* backend_cpu.c - the encoder in fp32 on every core: a list of steps, each shared out over the pool of workers.
  *
  *     embed -> per layer: qkv product -> attention -> product + residual -> norm
- *                         -> product, activation -> product + residual -> norm          -> pool
+ *                         -> product, activation -> product + residual -> norm
+ *           -> pool; or, of a reranker and a classifier: first tokens -> product, tanh -> product
  *
  * Sequences lie end to end and no step knows of padding.  Everything, weights and workspace, is one block of memory
- * taken at open; forward() takes none.  A step is cut into tasks by its shape alone, and every kernel computes a row
+ * taken at open; a batch takes none.  There is one slot: submit() keeps the batch and collect() computes it, on the
+ * caller's thread and the pool's, so it is never PENDING.  A step is cut into tasks by its shape alone, and every kernel computes a row
  * from that row (attention: from its sequence) in a fixed order, so a text's vector has the same bits alone and in any
- * company.  One forward at a time, on the caller's thread and the pool's. */
+ * company. */
+#include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +42,17 @@ struct backend {
     model_shape     shape;
     gemm_activation activation;
     float           eps;
-    int             poolings;
+    int             poolings, labels; /* labels: of the head, 0 without one */
     backend_reserve reserve;
     const kernels  *k;
     workers        *pool;
     char            description[64];
+    const batch    *submitted; /* what is in the slot */
 
     unsigned char *memory; /* everything below but `layers` */
     layer         *layers;
     float         *word, *position, *type, *embed_gamma, *embed_beta;
+    float         *pooler, *classifier, *pooler_b, *classifier_b; /* packed; [H], [labels] */
     float         *x, *qkv, *context, *inner; /* [T,H], [T,3H], [T,H], [T,I], each with its stride */
     size_t         x_stride, qkv_stride, inner_stride;
     int32_t       *positions; /* [T] */
@@ -100,6 +106,12 @@ static void place(backend *b, arena *a)
                           &l->norm2_beta};
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) *rows[r] = carve_floats(a, h);
     }
+    if (b->labels) {
+        b->pooler = carve_floats(a, gemm_packed_floats(H, H));
+        b->classifier = carve_floats(a, gemm_packed_floats(H, b->labels));
+        b->pooler_b = carve_floats(a, h);
+        b->classifier_b = carve_floats(a, (size_t)b->labels);
+    }
     b->x_stride = stride_of(H);
     b->qkv_stride = stride_of(3 * H);
     b->inner_stride = stride_of(I);
@@ -143,10 +155,25 @@ static void load_layer(loading *from, layer *to, const layer_weights *w)
     tensor_to_f32(to->norm2_beta, w->norm2_beta);
 }
 
+static void load_head(loading *from, const head_weights *w)
+{
+    backend  *b = from->b;
+    const int H = b->shape.hidden;
+    pack(from, b->pooler, w->pooler_w, H, H, 0);
+    pack(from, b->classifier, w->classifier_w, H, b->labels, 0);
+    tensor_to_f32(b->pooler_b, w->pooler_b);
+    tensor_to_f32(b->classifier_b, w->classifier_b);
+}
+
+static int larger(int x, int y)
+{
+    return x > y ? x : y;
+}
+
 static status load(backend *b, const model *m, error *err)
 {
-    loading from = {b, m, malloc((size_t)b->shape.hidden * (size_t)(b->shape.inner > b->shape.hidden ? b->shape.inner
-                                 : b->shape.hidden) * sizeof(float))};
+    const int rows = larger(larger(b->shape.inner, b->shape.hidden), b->labels);
+    loading   from = {b, m, malloc((size_t)b->shape.hidden * (size_t)rows * sizeof(float))};
     if (!from.loose) return fail(err, NO_MEMORY, "%s: no memory to read a weight into", m->description.name);
     tensor_to_f32(b->word, m->embedding.word);
     tensor_to_f32(b->position, m->embedding.position);
@@ -154,6 +181,7 @@ static status load(backend *b, const model *m, error *err)
     tensor_to_f32(b->embed_gamma, m->embedding.norm_gamma);
     tensor_to_f32(b->embed_beta, m->embedding.norm_beta);
     for (int i = 0; i < b->shape.layers; i++) load_layer(&from, &b->layers[i], &m->layer[i]);
+    if (b->labels) load_head(&from, &m->head);
     free(from.loose);
     return OK;
 }
@@ -190,12 +218,12 @@ static gemm_activation activation_of(activation a)
 
 static status check(const model_description *d, backend_reserve reserve, error *err)
 {
-    if (d->task != TASK_EMBED)
-        return fail(err, BAD_INPUT, "%s: %s is not supported by the cpu backend yet, only embedding models are",
-                    d->name, d->task == TASK_RERANK ? "a reranker" : "a classifier");
-    if (d->dimensions != d->shape.hidden * __builtin_popcount((unsigned)d->pooling) || d->pooling > POOLING_ALL)
+    const int poolings = __builtin_popcount((unsigned)d->pooling);
+    if (d->task == TASK_EMBED && (d->dimensions != d->shape.hidden * poolings || d->pooling > POOLING_ALL))
         return fail(err, BAD_INPUT, "%s: %d dimensions, wanted %d for each pooling in %#x", d->name, d->dimensions,
                     d->shape.hidden, (unsigned)d->pooling);
+    if (d->task != TASK_EMBED && d->n_labels < 1)
+        return fail(err, BAD_INPUT, "%s: a head of %d labels, wanted at least 1", d->name, d->n_labels);
     if (reserve.max_tokens < 1 || reserve.max_sequences < 1)
         return fail(err, BAD_INPUT, "a batch of %d tokens and %d sequences: wanted at least 1 of each",
                     reserve.max_tokens, reserve.max_sequences);
@@ -214,6 +242,7 @@ static status cpu_open(backend **out, const model *m, backend_reserve reserve, e
     b->activation = activation_of(d->act);
     b->eps = d->layer_norm_eps;
     b->poolings = d->pooling;
+    b->labels = d->task == TASK_EMBED ? 0 : d->n_labels;
     b->reserve = reserve;
     rc = choose_kernels(&b->k, reserve.kernel, err);
     if (rc == OK) rc = workers_open(&b->pool, reserve.threads, err);
@@ -247,6 +276,12 @@ static const char *cpu_describe(const backend *b)
     return b->description;
 }
 
+static const char *cpu_precision(const backend *b)
+{
+    (void)b;
+    return "float32";
+}
+
 /* ---- the steps ---- */
 
 typedef struct {
@@ -257,6 +292,9 @@ typedef struct {
     gemm       product;
     int        row_blocks, panel_chunks;
     pool       pool;
+    float     *out; /* [S,columns] */
+    int        columns;
+    uint8_t   *finite; /* [S] */
     const batch *in;
 } step;
 
@@ -323,11 +361,39 @@ static void attention_task(void *context, int task, int worker)
                     b->scratch + (size_t)worker * b->scratch_floats);
 }
 
-static void pool_task(void *context, int task, int worker)
+/* All bits of the exponent are set in NaN and in infinities.  Without a branch, so that the compiler uses vectors. */
+static bool all_finite(const float *x, int n)
+{
+    const uint32_t exponent = 0x7f800000u;
+    uint32_t       bad = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & exponent) == exponent;
+    }
+    return !bad;
+}
+
+static void finite_task(void *context, int task, int worker)
 {
     (void)worker;
     const step *s = context;
+    s->finite[task] = all_finite(s->out + (size_t)task * (size_t)s->columns, s->columns);
+}
+
+static void pool_task(void *context, int task, int worker)
+{
+    const step *s = context;
     s->b->k->pool(&s->pool, task, task + 1);
+    finite_task(context, task, worker);
+}
+
+static void tanh_task(void *context, int task, int worker)
+{
+    (void)worker;
+    const backend *b = ((const step *)context)->b;
+    float         *row = b->qkv + (size_t)task * b->qkv_stride;
+    for (int h = 0; h < b->shape.hidden; h++) row[h] = tanhf(row[h]);
 }
 
 static void run_layer(step *s, const layer *l)
@@ -354,30 +420,36 @@ static void run_layer(step *s, const layer *l)
     workers_run(b->pool, blocks_of(T, ROW_BLOCK), norm_task, s);
 }
 
-/* A number out of range would read beyond a table: cheap to see here, a crash or worse later. */
-static status check_batch(const backend *b, const batch *in, error *err)
+/* Of each sequence the first token alone: S rows, gathered into the context's room, which no step needs any more. */
+static void run_head(step *s)
 {
-    if (in->S < 1 || in->S > b->reserve.max_sequences || in->T < 1 || in->T > b->reserve.max_tokens ||
-        in->starts[0] != 0 || in->starts[in->S] != in->T)
-        return fail(err, BAD_INPUT, "a batch of %d tokens and %d sequences: room for %d and %d", in->T, in->S,
-                    b->reserve.max_tokens, b->reserve.max_sequences);
-    for (int s = 0; s < in->S; s++)
-        if (in->starts[s + 1] <= in->starts[s] || in->starts[s + 1] - in->starts[s] > b->shape.positions)
-            return fail(err, BAD_INPUT, "sequence %d: %d tokens, wanted 1 to %d", s, in->starts[s + 1] - in->starts[s],
-                        b->shape.positions);
-    for (int t = 0; t < in->T; t++) {
-        if (in->ids[t] < 0 || in->ids[t] >= b->shape.vocab)
-            return fail(err, BAD_INPUT, "token %d: id %d, wanted 0 to %d", t, in->ids[t], b->shape.vocab - 1);
-        if (in->types && (in->types[t] < 0 || in->types[t] >= b->shape.types))
-            return fail(err, BAD_INPUT, "token %d: type %d, wanted 0 to %d", t, in->types[t], b->shape.types - 1);
-    }
-    return OK;
+    backend  *b = s->b;
+    const int S = s->in->S, H = b->shape.hidden;
+    for (int i = 0; i < S; i++)
+        memcpy(b->context + (size_t)i * b->x_stride, b->x + (size_t)s->in->starts[i] * b->x_stride,
+               (size_t)H * sizeof(float));
+    run_product(s, &(gemm){.M = S, .K = H, .N = H, .a = b->context, .a_stride = b->x_stride, .b = b->pooler,
+                           .bias = b->pooler_b, .c = b->qkv, .c_stride = b->qkv_stride});
+    workers_run(b->pool, S, tanh_task, s);
+    run_product(s, &(gemm){.M = S, .K = H, .N = b->labels, .a = b->qkv, .a_stride = b->qkv_stride,
+                           .b = b->classifier, .bias = b->classifier_b, .c = s->out, .c_stride = (size_t)b->labels});
+    workers_run(b->pool, S, finite_task, s);
 }
 
-static status cpu_forward(backend *b, const batch *in, float *out, error *err)
+static status cpu_submit(backend *b, int slot, const batch *in, error *err)
 {
-    status rc = check_batch(b, in, err);
-    if (rc != OK) return rc;
+    assert(slot == 0 && !b->submitted);
+    status rc = batch_check(in, &b->shape, b->reserve.max_tokens, b->reserve.max_sequences, err);
+    if (rc == OK) b->submitted = in;
+    return rc;
+}
+
+static status cpu_collect(backend *b, int slot, float *out, uint8_t *finite, error *err)
+{
+    const batch *in = b->submitted;
+    (void)err; /* nothing of it can fail */
+    assert(slot == 0 && in);
+    b->submitted = NULL;
     b->blocks[0] = 0;
     for (int s = 0; s < in->S; s++) {
         const int n = in->starts[s + 1] - in->starts[s];
@@ -387,7 +459,8 @@ static status cpu_forward(backend *b, const batch *in, float *out, error *err)
     const layer_norm norm = {.in = b->x, .out = b->x, .in_stride = b->x_stride, .out_stride = b->x_stride,
                              .hidden = b->shape.hidden, .gamma = b->embed_gamma, .beta = b->embed_beta, .eps = b->eps};
     step s = {
-        .b = b, .in = in, .norm = norm,
+        .b = b, .in = in, .norm = norm, .out = out, .finite = finite,
+        .columns = b->labels ? b->labels : b->shape.hidden * __builtin_popcount((unsigned)b->poolings),
         .embed = {.ids = in->ids, .positions = b->positions, .types = in->types, .word = b->word,
                   .position = b->position, .type = b->type, .norm = norm},
         .attention = {.qkv = b->qkv, .out = b->context, .qkv_stride = b->qkv_stride, .out_stride = b->x_stride,
@@ -397,11 +470,12 @@ static status cpu_forward(backend *b, const batch *in, float *out, error *err)
     };
     workers_run(b->pool, blocks_of(in->T, ROW_BLOCK), embed_task, &s);
     for (int i = 0; i < b->shape.layers; i++) run_layer(&s, &b->layers[i]);
-    workers_run(b->pool, in->S, pool_task, &s);
+    if (b->labels) run_head(&s);
+    else workers_run(b->pool, in->S, pool_task, &s);
     return OK;
 }
 
 const backend_ops backend_cpu = {
-    .abi = BACKEND_ABI, .name = "cpu", .open = cpu_open, .forward = cpu_forward, .close = cpu_close,
-    .describe = cpu_describe,
+    .abi = BACKEND_ABI, .name = "cpu", .slots = 1, .open = cpu_open, .submit = cpu_submit, .collect = cpu_collect,
+    .close = cpu_close, .describe = cpu_describe, .precision = cpu_precision,
 };

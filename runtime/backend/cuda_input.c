@@ -94,7 +94,8 @@ static void sort(cuda_attention_work *work, int n)
         for (int i = gaps[g]; i < n; i++) {
             const cuda_attention_work row = work[i];
             int at = i;
-            for (; at >= gaps[g] && goes_before(&row, &work[at - gaps[g]]); at -= gaps[g]) work[at] = work[at - gaps[g]];
+            for (; at >= gaps[g] && goes_before(&row, &work[at - gaps[g]]); at -= gaps[g])
+                work[at] = work[at - gaps[g]];
             work[at] = row;
         }
 }

@@ -16,9 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/base/clock.h"
-
-enum { SPIN_NS = 50000 }; /* several steps of a forward; a wake-up costs about as much */
+#include "runtime/base/wait.h"
 
 typedef struct { workers *pool; pthread_t thread; int index; } worker;
 
@@ -36,13 +34,6 @@ struct workers {
     pthread_cond_t  work, finished;
 };
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
-
 static bool has_work(workers *w)
 {
     return (uint32_t)atomic_load(&w->claims) > 0 || atomic_load(&w->closing);
@@ -54,7 +45,7 @@ static void work_off(workers *w, int index)
     int finished = 0;
     for (;; finished++) {
         uint64_t seen = atomic_load(&w->claims);
-        while ((uint32_t)seen > 0 && !atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)) relax();
+        while ((uint32_t)seen > 0 && !atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)) wait_relax();
         if ((uint32_t)seen == 0) break;
         w->task(w->context, w->tasks - (int)(uint32_t)seen, index);
     }
@@ -73,7 +64,7 @@ static void *live(void *arg)
     workers *w = self->pool;
     while (!atomic_load(&w->closing)) {
         work_off(w, self->index);
-        for (int64_t until = clock_ns() + SPIN_NS; !has_work(w) && clock_ns() < until;) relax();
+        for (int64_t until = clock_ns() + WAIT_SPIN_NS; !has_work(w) && clock_ns() < until;) wait_relax();
         if (has_work(w)) continue;
         pthread_mutex_lock(&w->lock);
         atomic_fetch_add(&w->sleepers, 1);
@@ -161,7 +152,7 @@ void workers_run(workers *w, int tasks, workers_task *task, void *context)
         pthread_mutex_unlock(&w->lock);
     }
     work_off(w, 0);
-    for (int64_t until = clock_ns() + SPIN_NS; atomic_load(&w->done) < tasks && clock_ns() < until;) relax();
+    for (int64_t until = clock_ns() + WAIT_SPIN_NS; atomic_load(&w->done) < tasks && clock_ns() < until;) wait_relax();
     if (atomic_load(&w->done) == tasks) return;
     pthread_mutex_lock(&w->lock); /* a worker has lost its core to someone else: perhaps it can have ours */
     atomic_store(&w->caller_waits, true);

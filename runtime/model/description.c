@@ -2,7 +2,7 @@
  *
  * Only what is understood is accepted: a key whose value changes the arithmetic is run as it says or refused by name,
  * because a model that loads and answers slightly wrong vectors is worse than one that does not load.  Keys that do
- * not matter for inference (dropout, initializer_range, torch_dtype...) are not looked at. */
+ * not matter for inference (dropout, initializer_range...) are not looked at. */
 #include "description.h"
 #include <limits.h>
 #include <stdio.h>
@@ -117,6 +117,18 @@ static status read_arithmetic(model_description *m, const cJSON *root, error *er
                 "config.json: \"hidden_act\" is \"%.60s\"; gelu, gelu_new, gelu_pytorch_tanh, relu run here", act);
 }
 
+/* What the weights were trained in is what a GPU runs them in, where it has a choice: numbers that need bfloat16's range
+ * would overflow in float16.  Newer files say "dtype". */
+static status read_precision(model_description *m, const cJSON *root, error *err)
+{
+    const char *type = NULL;
+    error why;
+    status rc = json_string(&type, root, "dtype", &why);
+    if (rc == OK && !type) rc = json_string(&type, root, "torch_dtype", &why);
+    m->precision = type && !strcmp(type, "bfloat16") ? PRECISION_BF16 : PRECISION_F16;
+    return config_in_file("config.json", rc, &why, err);
+}
+
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
@@ -220,6 +232,7 @@ static status read_config(model_description *m, directory *d, error *err)
     if (rc == OK) rc = read_architectures(&classifies, root, err);
     if (rc == OK) rc = read_shape(&m->shape, root, err);
     if (rc == OK) rc = read_arithmetic(m, root, err);
+    if (rc == OK) rc = read_precision(m, root, err);
     if (rc == OK && classifies) rc = read_labels(m, root, err);
     if (rc == OK && classifies) m->task = m->n_labels == 1 ? TASK_RERANK : TASK_CLASSIFY;
     cJSON_Delete(root);

@@ -1,9 +1,11 @@
-/* batcher.c - a singly linked FIFO under one mutex, and the arithmetic of parts.
+/* batcher.c - the requests in hand, in the order of their arrival, under one mutex; and the arithmetic of parts.
  *
- * Only the head of the queue can be partly cut: a batch takes sequences in arrival order and ends at the first that
- * does not fit, so what comes later never overtakes.  A request is complete when finished == n; sequences that will
- * never be computed (the client left, or an earlier part failed) count as finished when the request is dropped, so
- * that one comparison decides.
+ *     list:  [taken whole] [taken whole] ... [head: perhaps partly cut] [queued] [queued] ...
+ *
+ * A request is in the list from submit() to the moment before done().  Only the head, the first that has something
+ * uncut, can be partly cut: a batch takes sequences in arrival order and ends at the first that does not fit, so what
+ * comes later never overtakes.  A request is complete when finished == n; sequences that will never be computed (the
+ * client left, or an earlier part failed) count as finished when the request is dropped, so that one comparison decides.
  *
  * done() may free its job, so complete requests are first collected under the lock and called after it. */
 #include "batcher.h"
@@ -12,12 +14,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+typedef TAILQ_HEAD(, job) job_list;
+
 struct batcher {
     policy_limits   limits;
-    pthread_mutex_t lock; /* guards everything below */
-    pthread_cond_t  work; /* the queue is no longer empty, or closed */
-    job            *head, **tail;
+    atomic_bool     waiting; /* head is there; written under the lock, relaxed: a late look is repeated at once */
+    pthread_mutex_t lock;    /* guards everything below */
+    pthread_cond_t  work;    /* the queue is no longer empty, or closed */
+    job_list        list;
+    job            *head;    /* in the list; NULL: nothing is queued */
     bool            closed;
+    status          refusal; /* of submits when closed */
+    error           why;
     policy_state    state;
     batcher_counts  counts;
     int64_t         running_since_ns;
@@ -25,8 +33,6 @@ struct batcher {
     bool            has_executor;
     pthread_t       executor; /* whoever took first; see assert_executor_locked() */
 };
-
-typedef struct { job *first, **end; } job_list; /* complete, waiting for done() outside the lock */
 
 /* Of the past, what a new batch leaves in the measured speed: about the last ten batches count. */
 static const double FADE = 0.9;
@@ -51,9 +57,13 @@ status batcher_open(batcher **out, policy_limits limits, error *err)
     batcher *b = calloc(1, sizeof *b);
     if (!b) return fail(err, NO_MEMORY, "no memory for the queue");
     b->limits = limits;
-    b->tail = &b->head;
-    pthread_mutex_init(&b->lock, NULL); /* neither can fail with default attributes on Linux */
-    pthread_cond_init(&b->work, NULL);
+    TAILQ_INIT(&b->list);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes); /* none of these can fail on Linux */
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->work, &attributes);
+    pthread_condattr_destroy(&attributes);
     *out = b;
     return OK;
 }
@@ -61,7 +71,7 @@ status batcher_open(batcher **out, policy_limits limits, error *err)
 void batcher_free(batcher *b)
 {
     if (!b) return;
-    assert(!b->head && b->state.running_tokens == 0);
+    assert(TAILQ_EMPTY(&b->list) && b->state.running_tokens == 0);
     pthread_cond_destroy(&b->work);
     pthread_mutex_destroy(&b->lock);
     free(b);
@@ -78,6 +88,12 @@ static status check_job(const batcher *b, const job *j, error *err)
     return OK;
 }
 
+static void set_head_locked(batcher *b, job *j)
+{
+    b->head = j;
+    atomic_store_explicit(&b->waiting, j != NULL, memory_order_relaxed);
+}
+
 status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err)
 {
     status rc = check_job(b, j, err);
@@ -87,7 +103,8 @@ status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err)
 
     pthread_mutex_lock(&b->lock);
     if (b->closed) {
-        rc = fail(err, UNAVAILABLE, "the server is stopping and takes no more requests");
+        *err = b->why;
+        rc = b->refusal;
     } else if (!policy_admits(&b->limits, &b->state, tokens)) {
         b->counts.refused++;
         *retry_after_s = policy_retry_after_s(&b->state, b->busy_s > 0 ? b->busy_tokens / b->busy_s : 0);
@@ -96,11 +113,10 @@ status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err)
     } else {
         j->taken = j->finished = 0;
         j->result = OK;
-        j->next = NULL;
         j->cut_ns = j->computed_ns = 0;
         j->submitted_ns = clock_ns();
-        *b->tail = j;
-        b->tail = &j->next;
+        TAILQ_INSERT_TAIL(&b->list, j, entry);
+        if (!b->head) set_head_locked(b, j);
         b->state.queued_tokens += tokens;
         b->counts.submitted++;
         pthread_cond_signal(&b->work);
@@ -109,27 +125,20 @@ status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err)
     return rc;
 }
 
-static void unlink_head_locked(batcher *b)
-{
-    b->head = b->head->next;
-    if (!b->head) b->tail = &b->head;
-}
-
 /* The request leaves our hands: counted before done(), so that who sees the answer sees the count. */
 static void complete_locked(batcher *b, job *j, job_list *complete)
 {
     if (j->result == OK) b->counts.answered++;
     else if (j->result == CANCELLED) b->counts.cancelled++;
     else b->counts.failed++;
-    j->next = NULL;
-    *complete->end = j;
-    complete->end = &j->next;
+    TAILQ_REMOVE(&b->list, j, entry);
+    TAILQ_INSERT_TAIL(complete, j, entry);
 }
 
-static void call_done(job *j)
+static void call_done(job_list *complete)
 {
-    for (job *next; j; j = next) {
-        next = j->next; /* done() may free j */
+    for (job *j; (j = TAILQ_FIRST(complete));) {
+        TAILQ_REMOVE(complete, j, entry); /* done() may free j */
         j->done(j, j->result, &j->why);
     }
 }
@@ -141,7 +150,7 @@ static void drop_head_locked(batcher *b)
     b->state.queued_tokens -= tokens_of(j, j->taken, j->n - j->taken);
     j->finished += j->n - j->taken;
     j->taken = j->n;
-    unlink_head_locked(b);
+    set_head_locked(b, TAILQ_NEXT(j, entry));
 }
 
 static void drop_gone_head_locked(batcher *b, job_list *complete)
@@ -173,7 +182,7 @@ static int cut_locked(batcher *b, batch_part *parts, int cap, job_list *complete
         if (first == 0) j->cut_ns = clock_ns();
         parts[n++] = (batch_part){j, first, j->taken - first};
         if (j->taken < j->n) break;
-        unlink_head_locked(b);
+        set_head_locked(b, TAILQ_NEXT(j, entry));
     }
     b->state.queued_tokens -= tokens;
     if (n > 0 && b->state.running_tokens == 0) b->running_since_ns = clock_ns();
@@ -181,31 +190,58 @@ static int cut_locked(batcher *b, batch_part *parts, int cap, job_list *complete
     return n;
 }
 
-int batcher_take(batcher *b, batch_part *parts, int cap)
+/* One look at the queue; false when only the departed were there. */
+static bool cut_once_locked(batcher *b, batch_part *parts, int cap, int *n, job_list *complete)
 {
-    for (;;) {
-        job_list complete = {.end = &complete.first};
+    *n = cut_locked(b, parts, cap, complete);
+    return *n > 0 || (b->closed && !b->head);
+}
+
+static bool wait_locked(batcher *b, int64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    if (until_ns == INT64_MAX) return !pthread_cond_wait(&b->work, &b->lock);
+    return !pthread_cond_timedwait(&b->work, &b->lock, &until);
+}
+
+int batcher_take(batcher *b, batch_part *parts, int cap, int64_t until_ns)
+{
+    for (bool found = false, late = false;;) {
+        int      n = 0;
+        job_list complete = TAILQ_HEAD_INITIALIZER(complete);
         pthread_mutex_lock(&b->lock);
         assert_executor_locked(b);
-        while (!b->head && !b->closed) pthread_cond_wait(&b->work, &b->lock);
-        int  n = cut_locked(b, parts, cap, &complete);
-        bool ended = b->closed && !b->head;
+        while (!b->head && !b->closed && !late) late = !wait_locked(b, until_ns);
+        found = cut_once_locked(b, parts, cap, &n, &complete);
         pthread_mutex_unlock(&b->lock);
-        call_done(complete.first);
-        if (n > 0 || ended) return n; /* else all that was there had gone */
+        call_done(&complete);
+        if (found) return n;
+        if (late) return BATCHER_LATE;
     }
+}
+
+int batcher_try_take(batcher *b, batch_part *parts, int cap)
+{
+    int      n = 0;
+    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
+    if (!atomic_load_explicit(&b->waiting, memory_order_relaxed)) return 0;
+    pthread_mutex_lock(&b->lock);
+    assert_executor_locked(b);
+    cut_once_locked(b, parts, cap, &n, &complete);
+    pthread_mutex_unlock(&b->lock);
+    call_done(&complete);
+    return n;
 }
 
 static void measure_locked(batcher *b, int64_t tokens, int64_t now_ns)
 {
     b->busy_tokens = FADE * b->busy_tokens + (double)tokens;
     b->busy_s = FADE * b->busy_s + (double)(now_ns - b->running_since_ns) * 1e-9;
-    b->running_since_ns = now_ns;
 }
 
 void batcher_finish(batcher *b, const batch_part *parts, int n, status result, const error *err)
 {
-    job_list complete = {.end = &complete.first};
+    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
     int64_t  tokens = 0, now_ns = clock_ns();
     pthread_mutex_lock(&b->lock);
     assert_executor_locked(b);
@@ -228,16 +264,43 @@ void batcher_finish(batcher *b, const batch_part *parts, int n, status result, c
         b->counts.batches++;
         measure_locked(b, tokens, now_ns);
     }
+    b->running_since_ns = now_ns; /* of the next batch, where one is taken already */
     pthread_mutex_unlock(&b->lock);
-    call_done(complete.first);
+    call_done(&complete);
+}
+
+static void close_locked(batcher *b)
+{
+    b->closed = true;
+    pthread_cond_broadcast(&b->work);
 }
 
 void batcher_close(batcher *b)
 {
     pthread_mutex_lock(&b->lock);
-    b->closed = true;
-    pthread_cond_broadcast(&b->work);
+    if (!b->closed) b->refusal = fail(&b->why, UNAVAILABLE, "the server is stopping and takes no more requests");
+    close_locked(b);
     pthread_mutex_unlock(&b->lock);
+}
+
+void batcher_abandon(batcher *b, status why, const error *err)
+{
+    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
+    pthread_mutex_lock(&b->lock);
+    b->refusal = why;
+    b->why = *err;
+    for (job *j; (j = TAILQ_FIRST(&b->list));) {
+        if (j->result == OK) {
+            j->result = why;
+            j->why = *err;
+        }
+        complete_locked(b, j, &complete);
+    }
+    set_head_locked(b, NULL);
+    b->state = (policy_state){0};
+    close_locked(b);
+    pthread_mutex_unlock(&b->lock);
+    call_done(&complete);
 }
 
 batcher_counts batcher_count(batcher *b)

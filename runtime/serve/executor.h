@@ -1,11 +1,38 @@
-/* executor.h - the one thread that owns a device: takes a batch, packs it, runs it, hands the rows back. */
+/* executor.h - the one thread that owns a device: takes batches, packs them, submits them, hands the rows back.
+ *
+ *   batcher --take--> pack --submit--> [on the device | staged behind it] --collect--> rows --finish--> batcher
+ *
+ * A backend with several slots works on its own: one batch computes and one is staged while the rows of a third are
+ * handed out.  One with a single slot computes within collect().
+ *
+ * What a batch's end means:
+ *   OK           each request has its rows; those that are not finite end their own request with NOT_FINITE
+ *   NO_MEMORY    the batch runs once more as two halves; what fails then ends with NO_MEMORY
+ *   GPU_FAILED   its requests end with it, the next batch may work
+ *   GPU_LOST     everything queued and on the way ends with it, at once, and so does every later submit: the device
+ *                and with it the process are beyond repair
+ * A device that falls silent is lost too: a batch, or a call that does not return, for longer than the deadline.  A
+ * call is watched from outside, by executor_lost(); a thread that never comes back from one is left behind.  So is a
+ * device that gives other rows than the CPU for the golden sequences, which run when there is nothing else to do. */
 #ifndef RUNTIME_SERVE_EXECUTOR_H
 #define RUNTIME_SERVE_EXECUTOR_H
 #include "batcher.h"
 #include "engine.h"
 
+enum { EXECUTOR_GOLDEN_MS = 60000 };
+
+typedef struct {
+    int batch_deadline_ms; /* of a batch on the device; the CPU has none: its time is its work */
+    int golden_every_ms;   /* EXECUTOR_GOLDEN_MS; tests are more curious */
+} executor_options;
+
 typedef struct executor executor;
-/* Starts the thread; the engine must outlive it.  Rows that are not finite end their request with NOT_FINITE. */
-status executor_start(executor **out, engine *e, batcher *b, error *err);
-void   executor_join(executor *x); /* NULL is fine; after batcher_close(); returns once all is answered */
+/* Starts the thread; the engine must outlive it. */
+status executor_start(executor **out, engine *e, batcher *b, executor_options options, error *err);
+/* From one other thread, again and again: is the device lost, and why?  Everything is answered then.  Within this call
+ * a silent one is given up, so it must be asked at least as often as that should be noticed. */
+bool   executor_lost(executor *x, error *why);
+/* After batcher_close(); returns once all is answered.  OK, or GPU_LOST: then neither x's thread nor the device may
+ * ever return, both are left as they are, and the process should end without their leave.  NULL is fine. */
+status executor_join(executor *x, error *why);
 #endif

@@ -28,19 +28,18 @@ static void print_kernel(const simt_launch *l)
             l->options.seed);
 }
 
-void simt_breach(const simt_fiber *f, const char *file, int line, const char *format, ...)
+void simt_report(const simt_fiber *f, const char *file, int line, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "simt: ");
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fprintf(stderr, ": block (%u,%u,%u) thread (%u,%u,%u)", f->block_index.x, f->block_index.y, f->block_index.z,
-            f->thread_index.x, f->thread_index.y, f->thread_index.z);
+    fprintf(stderr, ": block (%u,%u,%u)", f->block_index.x, f->block_index.y, f->block_index.z);
+    if (simt_here) fprintf(stderr, " thread (%u,%u,%u)", f->thread_index.x, f->thread_index.y, f->thread_index.z);
     if (file) fprintf(stderr, " at %s:%d", file, line);
     fputc('\n', stderr);
     print_kernel(f->block->worker->launch);
-    abort();
 }
 
 /* Seed 0: the oldest.  Even seeds: mostly the newest, so that one warp runs ahead of the others as far as the barriers
@@ -94,7 +93,7 @@ void simt_barrier(const char *file, int line)
     simt_fiber *f = simt_running();
     simt_block *b = f->block;
     if (b->at_barrier && (b->barrier_line != line || strcmp(b->barrier_file, file)))
-        simt_breach(f, file, line, "threads of one block at different __syncthreads, others at %s:%d", b->barrier_file,
+        SIMT_BREACH(f, file, line, "threads of one block at different __syncthreads, others at %s:%d", b->barrier_file,
                     b->barrier_line);
     b->barrier_file = file;
     b->barrier_line = line;
@@ -112,8 +111,9 @@ static void thread_main()
     simt_block *b = f->block;
     simt_worker *w = b->worker;
     simt_context_arrived(&f->context);
-    simt_acquire(&w->launch->start_token);
-    simt_acquire(&b->end_token);
+    if (f->launch != w->launch->number) simt_acquire(&w->launch->start_token);
+    f->launch = w->launch->number;
+    if (b->shared_bytes) simt_acquire(&b->end_token); /* not else: it would hide races with the seat's last block */
     (*w->launch->kernel)();
     simt_copies_land(f); /* what nobody waited for: as late as it can */
     simt_release(&b->end_token);
@@ -144,12 +144,24 @@ static bool seat_next(simt_worker *w, simt_block *b)
     }
     for (; b->fibers_made < b->threads; b->fibers_made++)
         simt_context_create(&b->fibers[b->fibers_made].context, b->fibers_made);
+    const uint3 place = {number % l->grid.x, number / l->grid.x % l->grid.y, number / l->grid.x / l->grid.y};
+    uint3 thread = {0, 0, 0};
     for (unsigned i = 0; i < b->threads; i++) {
         simt_fiber *f = &b->fibers[i];
-        f->thread_index = {i % l->block.x, i / l->block.x % l->block.y, i / (l->block.x * l->block.y)};
-        f->block_index = {number % l->grid.x, number / l->grid.x % l->grid.y, number / (l->grid.x * l->grid.y)};
+        f->thread_index = thread;
+        if (++thread.x == l->block.x) {
+            thread.x = 0;
+            if (++thread.y == l->block.y) thread.y = 0, thread.z++;
+        }
+        f->block_index = place;
         f->block_size = {l->block.x, l->block.y, l->block.z};
         f->grid_size = {l->grid.x, l->grid.y, l->grid.z};
+        if (simt_watched_by_tsan) {
+            char name[64]; /* as long as TSan keeps it */
+            snprintf(name, sizeof name, "block (%u,%u,%u) thread (%u,%u,%u)", place.x, place.y, place.z,
+                     f->thread_index.x, f->thread_index.y, f->thread_index.z);
+            simt_tsan_name(&f->context, name);
+        }
         f->block = b;
         f->warp = i / SIMT_LANES;
         f->lane = i % SIMT_LANES;
@@ -186,7 +198,7 @@ static bool seat_next(simt_worker *w, simt_block *b)
 static unsigned seats_of(const simt_launch *l)
 {
     const unsigned threads = l->block.x * l->block.y * l->block.z;
-    if (simt_watched_by_tsan()) return threads > SIMT_THREADS_MAX / 4 ? 2 : SIMT_SEATS; /* TSan has some 8,000 threads */
+    if (simt_watched_by_tsan) return threads > SIMT_THREADS_MAX / 4 ? 2 : SIMT_SEATS; /* TSan has some 8,000 threads */
     return l->options.seed ? SIMT_SEATS : 1;
 }
 
@@ -271,7 +283,9 @@ void simt_run(simt_dim grid, simt_dim block, size_t shared_bytes, const std::fun
                 SIMT_SHARED_MAX, simt_here ? ", within a kernel" : "");
         abort();
     }
+    static std::atomic<uint64_t> launches;
     simt_launch l = {};
+    l.number = ++launches;
     l.grid = grid;
     l.block = block;
     l.shared_bytes = shared_bytes;

@@ -14,6 +14,7 @@ extern "C" {
 WEAK void *__tsan_get_current_fiber();
 WEAK void *__tsan_create_fiber(unsigned flags);
 WEAK void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+WEAK void __tsan_set_fiber_name(void *fiber, const char *name);
 WEAK void __tsan_acquire(void *);
 WEAK void __tsan_release(void *);
 WEAK void __tsan_read_range(void *, unsigned long);
@@ -23,48 +24,46 @@ WEAK void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_
 WEAK void __asan_poison_memory_region(const volatile void *, size_t);
 WEAK void __asan_unpoison_memory_region(const volatile void *, size_t);
 WEAK void *__asan_region_is_poisoned(void *, size_t);
+WEAK void __sanitizer_set_death_callback(void (*)());
 #undef WEAK
 }
 
 static const unsigned TSAN_NO_ORDER = 1; /* of __tsan_switch_to_fiber: the switch is no happens-before edge */
 
-bool simt_watched_by_tsan() { return __tsan_switch_to_fiber != nullptr; }
-bool simt_watched_by_asan() { return __asan_poison_memory_region != nullptr; }
+const bool simt_watched_by_tsan = __tsan_switch_to_fiber != nullptr;
+const bool simt_watched_by_asan = __asan_poison_memory_region != nullptr;
 
-void simt_acquire(void *token)
-{
-    if (simt_watched_by_tsan()) __tsan_acquire(token);
-}
-
-void simt_release(void *token)
-{
-    if (simt_watched_by_tsan()) __tsan_release(token);
-}
+void simt_tsan_acquire(void *token) { __tsan_acquire(token); }
+void simt_tsan_release(void *token) { __tsan_release(token); }
 
 void simt_told_read(const void *p, size_t bytes)
 {
-    if (simt_watched_by_tsan()) __tsan_read_range(const_cast<void *>(p), bytes);
+    if (simt_watched_by_tsan) __tsan_read_range(const_cast<void *>(p), bytes);
 }
 
 void simt_told_written(const void *p, size_t bytes)
 {
-    if (simt_watched_by_tsan()) __tsan_write_range(const_cast<void *>(p), bytes);
+    if (simt_watched_by_tsan) __tsan_write_range(const_cast<void *>(p), bytes);
 }
 
 void simt_forbid(const void *p, size_t bytes)
 {
-    if (simt_watched_by_asan()) __asan_poison_memory_region(p, bytes);
+    if (simt_watched_by_asan) __asan_poison_memory_region(p, bytes);
 }
 
 void simt_allow(const void *p, size_t bytes)
 {
-    if (simt_watched_by_asan()) __asan_unpoison_memory_region(p, bytes);
+    if (simt_watched_by_asan) __asan_unpoison_memory_region(p, bytes);
 }
 
 bool simt_forbidden(const void *p, size_t bytes)
 {
-    return simt_watched_by_asan() && __asan_region_is_poisoned(const_cast<void *>(p), bytes);
+    return simt_watched_by_asan && __asan_region_is_poisoned(const_cast<void *>(p), bytes);
 }
+
+void simt_tsan_name(simt_context *c, const char *name) { __tsan_set_fiber_name(c->tsan, name); }
+
+void simt_asan_on_death(void (*f)()) { __sanitizer_set_death_callback(f); }
 
 size_t simt_page()
 {
@@ -86,22 +85,21 @@ char *simt_guarded(size_t bytes)
 
 void simt_context_adopt(simt_context *c)
 {
-    if (simt_watched_by_tsan()) c->tsan = __tsan_get_current_fiber();
+    if (simt_watched_by_tsan) c->tsan = __tsan_get_current_fiber();
 }
 
 void simt_context_create(simt_context *c, unsigned number)
 {
     /* Instrumented frames are several times as large.  Stacks that began at one offset of their pages would share a few
      * sets of the first-level cache: each begins a little lower than the last. */
-    const size_t bytes = (simt_watched_by_tsan() || simt_watched_by_asan()) ? 256 << 10 : 64 << 10;
+    const size_t bytes = (simt_watched_by_tsan || simt_watched_by_asan) ? 256 << 10 : 64 << 10;
     c->stack = simt_guarded(bytes);
     c->stack_bytes = bytes - number % 16 * 256;
-    if (simt_watched_by_tsan()) c->tsan = __tsan_create_fiber(0);
+    if (simt_watched_by_tsan) c->tsan = __tsan_create_fiber(0);
 }
 
 #ifdef __x86_64__
 /* Saves what the calling convention lets a callee change; the rest the compiler has saved around the call. */
-extern "C" void simt_swap(void **from, void *to);
 asm(R"(
     .text
     .p2align 4
@@ -136,7 +134,6 @@ void simt_context_start(simt_context *c, void (*entry)())
     c->stack_pointer = top;
 }
 
-static void swap(simt_context *from, simt_context *to) { simt_swap(&from->stack_pointer, to->stack_pointer); }
 #else
 /* Slower by two system calls a switch, which save and restore signal masks.  What a context was before it was saved is
  * kept on its own stack. */
@@ -151,11 +148,11 @@ void simt_context_start(simt_context *c, void (*entry)())
     c->stack_pointer = u;
 }
 
-static void swap(simt_context *from, simt_context *to)
+void simt_swap(void **from, void *to)
 {
-    ucontext_t here, *there = static_cast<ucontext_t *>(to->stack_pointer);
-    from->stack_pointer = &here;
-    swapcontext(&here, there);
+    ucontext_t here;
+    *from = &here;
+    swapcontext(&here, static_cast<ucontext_t *>(to));
 }
 #endif
 
@@ -163,13 +160,13 @@ static void swap(simt_context *from, simt_context *to)
 static void leave(simt_context *to, simt_context *from, void **fake)
 {
     to->came_from = from;
-    if (simt_watched_by_tsan()) __tsan_switch_to_fiber(to->tsan, TSAN_NO_ORDER);
-    if (simt_watched_by_asan()) __sanitizer_start_switch_fiber(fake, to->stack, to->stack_bytes);
+    if (simt_watched_by_tsan) __tsan_switch_to_fiber(to->tsan, TSAN_NO_ORDER);
+    if (simt_watched_by_asan) __sanitizer_start_switch_fiber(fake, to->stack, to->stack_bytes);
 }
 
 static void arrive(simt_context *self, void *fake)
 {
-    if (!simt_watched_by_asan()) return;
+    if (!simt_watched_by_asan) return;
     const void *stack;
     size_t bytes;
     __sanitizer_finish_switch_fiber(fake, &stack, &bytes);
@@ -177,10 +174,10 @@ static void arrive(simt_context *self, void *fake)
     self->came_from->stack_bytes = bytes;
 }
 
-void simt_context_switch(simt_context *from, simt_context *to)
+void simt_context_switch_watched(simt_context *from, simt_context *to)
 {
     leave(to, from, &from->asan_fake);
-    swap(from, to);
+    simt_swap(&from->stack_pointer, to->stack_pointer);
     arrive(from, from->asan_fake);
 }
 
@@ -189,6 +186,6 @@ void simt_context_arrived(simt_context *self) { arrive(self, nullptr); }
 void simt_context_end(simt_context *from, simt_context *to)
 {
     leave(to, from, nullptr);
-    swap(from, to);
+    simt_swap(&from->stack_pointer, to->stack_pointer);
     abort(); /* an ended fiber was switched to */
 }

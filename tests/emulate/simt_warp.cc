@@ -48,44 +48,67 @@ static void load_matrices(simt_fiber *lanes, bool transposed)
     }
 }
 
-/* Of 16-bit numbers; without branches, so that the compiler makes vectors of it. */
-template <element_type type> static inline float widen(uint32_t h)
+typedef float    vector4 __attribute__((vector_size(16)));
+typedef int32_t  words4 __attribute__((vector_size(16)));
+typedef uint16_t halves4 __attribute__((vector_size(8)));
+
+/* n 16-bit numbers as floats, four at a time: as half.h does it, with masks for branches. */
+template <element_type type, unsigned n> static inline void widen(float *to, const uint16_t *from)
 {
-    if (type == ELEMENT_BF16) return half_float_of(h << 16);
-    const uint32_t magnitude = h & 0x7fffu, normal = (magnitude << 13) + 0x38000000u;
-    const uint32_t tiny = half_bits_of(static_cast<float>(static_cast<int32_t>(magnitude)) * 5.9604644775390625e-8f);
-    const uint32_t x = magnitude < 0x400u ? tiny : magnitude < 0x7c00u ? normal : magnitude << 13 | 0x7f800000u;
-    return half_float_of(x | (h & 0x8000u) << 16);
+    for (unsigned i = 0; i < n; i += 4) {
+        halves4 h;
+        memcpy(&h, from + i, sizeof h);
+        words4 x = __builtin_convertvector(h, words4);
+        if (type == ELEMENT_F16) {
+            const words4  magnitude = x & 0x7fff, tiny = magnitude < 0x400, special = magnitude >= 0x7c00;
+            const vector4 multiple = __builtin_convertvector(magnitude, vector4) * 5.9604644775390625e-8f;
+            words4 bits;
+            memcpy(&bits, &multiple, sizeof bits);
+            bits = (bits & tiny) | (((magnitude << 13) + 0x38000000 + (special & 0x38000000)) & ~tiny);
+            x = bits | (x & 0x8000) << 16;
+        } else {
+            x = x << 16;
+        }
+        memcpy(to + i, &x, sizeof x);
+    }
 }
 
 /* Fragments as the PTX ISA has them (mma.m16n8k16, .f16 and .bf16): lane l holds of a the rows l/4 and l/4 + 8, of b the
  * column l/4, of c the rows of a; in each two neighbours, beginning at l%4 * 2. */
 template <element_type type> static void multiply(simt_fiber *lanes)
 {
-    uint32_t ah[16][16], bh[16][8]; /* [M,K], [K,N] */
-    float    c[16][8];              /* [M,N] */
+    uint16_t ah[16][16], bh[16][8];     /* [M,K], [K,N] */
+    float    a[16][16];
+    alignas(16) float b[16][8], c[16][8]; /* c: [M,N] */
     for (unsigned l = 0; l < SIMT_LANES; l++) {
         const simt_mma *in = static_cast<const simt_mma *>(lanes[l].in);
         const unsigned row = l / 4, column = l % 4 * 2;
-        for (unsigned i = 0; i < 4; i++) {
-            ah[row + i % 2 * 8][column + i / 2 * 8] = in->a[i] & 0xffffu;
-            ah[row + i % 2 * 8][column + i / 2 * 8 + 1] = in->a[i] >> 16;
-            c[row + i / 2 * 8][column + i % 2] = in->c[i];
-        }
+        for (unsigned i = 0; i < 4; i++) memcpy(&ah[row + i % 2 * 8][column + i / 2 * 8], &in->a[i], 4);
         for (unsigned i = 0; i < 2; i++) {
-            bh[column + i * 8][row] = in->b[i] & 0xffffu;
-            bh[column + i * 8 + 1][row] = in->b[i] >> 16;
+            bh[column + i * 8][row] = static_cast<uint16_t>(in->b[i]);
+            bh[column + i * 8 + 1][row] = static_cast<uint16_t>(in->b[i] >> 16);
+            memcpy(&c[row + i * 8][column], &in->c[2 * i], 8);
         }
     }
-    float a[16][16], b[16][8];
-    for (unsigned i = 0; i < 256; i++) a[i / 16][i % 16] = widen<type>(ah[i / 16][i % 16]);
-    for (unsigned i = 0; i < 128; i++) b[i / 8][i % 8] = widen<type>(bh[i / 8][i % 8]);
-    for (unsigned i = 0; i < 16; i++)
-        for (unsigned k = 0; k < 16; k++)
-            for (unsigned j = 0; j < 8; j++) c[i][j] += a[i][k] * b[k][j];
+    widen<type, 256>(a[0], ah[0]);
+    widen<type, 128>(b[0], bh[0]);
+    for (unsigned i = 0; i < 16; i++) {
+        vector4 low, high, b_low, b_high;
+        memcpy(&low, &c[i][0], 16);
+        memcpy(&high, &c[i][4], 16);
+        for (unsigned k = 0; k < 16; k++) {
+            memcpy(&b_low, &b[k][0], 16);
+            memcpy(&b_high, &b[k][4], 16);
+            low += a[i][k] * b_low;
+            high += a[i][k] * b_high;
+        }
+        memcpy(&c[i][0], &low, 16);
+        memcpy(&c[i][4], &high, 16);
+    }
     for (unsigned l = 0; l < SIMT_LANES; l++) {
         float *out = static_cast<float *>(lanes[l].out);
-        for (unsigned i = 0; i < 4; i++) out[i] = c[l / 4 + i / 2 * 8][l % 4 * 2 + i % 2];
+        memcpy(out, &c[l / 4][l % 4 * 2], 8);
+        memcpy(out + 2, &c[l / 4 + 8][l % 4 * 2], 8);
     }
 }
 
@@ -110,7 +133,7 @@ static bool complete(simt_block *b, unsigned warp, simt_group *g, const simt_fib
     if (g->what >= SIMT_MMA_F16 && g->arrived != ~0u)
         for (unsigned l = 0; l < SIMT_LANES; l++)
             if (g->arrived >> l & 1)
-                simt_breach(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what], g->arrived);
+                SIMT_BREACH(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what], g->arrived);
     perform(g, lanes);
     const unsigned arrived = g->arrived;
     g->arrived = 0;
@@ -139,10 +162,10 @@ void simt_warp(unsigned mask, simt_operation what, const void *in, void *out, co
     simt_fiber *f = simt_running();
     simt_warp_state *w = &f->block->warps[f->warp];
     if (!(mask >> f->lane & 1))
-        simt_breach(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
+        SIMT_BREACH(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
     simt_group *g = group_of(w, mask);
     if (g->arrived && g->what != what)
-        simt_breach(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)", f->lane,
+        SIMT_BREACH(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)", f->lane,
                     names[what], names[g->what], g->file, g->line);
     g->what = what;
     g->file = file;

@@ -59,7 +59,8 @@ static backend *open_backend(const kernels *k)
     backend *b = NULL;
     error    err;
     CU_ASSERT_PTR_NOT_NULL(m);
-    if (m && backend_cpu.open(&b, m, (backend_reserve){BATCH_TOKENS, BATCH_ROWS, 0, k->name}, &err) != OK)
+    const backend_reserve reserve = {.max_tokens = BATCH_TOKENS, .max_sequences = BATCH_ROWS, .kernel = k->name};
+    if (m && backend_cpu.open(&b, m, reserve, &err) != OK)
         fprintf(stderr, "%s\n", err.text);
     model_close(m);
     CU_ASSERT_PTR_NOT_NULL(b);
@@ -82,7 +83,7 @@ static double run(backend *b, const int *which, int n, float (*kept)[DIMENSIONS]
     }
     error  err;
     double worst = 0;
-    if (backend_cpu.forward(b, &in, out[0], &err) != OK) return INFINITY;
+    if (backend_forward(&backend_cpu, b, &in, out[0], &err) != OK) return INFINITY;
     for (int i = 0; i < n; i++) {
         memcpy(kept[which[i]], out[i], sizeof out[i]);
         for (int d = 0; d < DIMENSIONS; d++) {

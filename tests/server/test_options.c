@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "server/options.h"
 
 static status read_args(options *o, const char **dir, error *err, command_bit command, int n, const char *const *args)
@@ -33,9 +34,35 @@ static void precedence(void)
     char line[160];
     CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 0, line));
     CU_ASSERT_STRING_EQUAL(line, "listen=127.0.0.1:8080 (default)");
-    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 3, line));
+    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 5, line));
     CU_ASSERT_STRING_EQUAL(line, "batch-tokens=77 (environment)");
     CU_ASSERT_FALSE(options_line(&o, COMMAND_SERVE, 99, line));
+}
+
+/* With these two variables alone, either of them NULL. */
+static const char *cache_dir(const char *first, const char *second, const char *given)
+{
+    static options o;
+    const char *dir;
+    char **saved = environ, *own[] = {(char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
+    error err;
+    environ = first ? own : own + 2;
+    status rc = given ? READ(&o, &dir, &err, COMMAND_SERVE, "--cache-dir", given)
+                      : READ(&o, &dir, &err, COMMAND_SERVE, "--backend", "cpu");
+    environ = saved;
+    CU_ASSERT_EQUAL(rc, OK);
+    return o.cache_dir;
+}
+
+static void the_cache_is_where_the_desktop_says(void)
+{
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", NULL, NULL), "/h/.cache/beeline");
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", "XDG_CACHE_HOME=/c", NULL), "/c/beeline");
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", "XDG_CACHE_HOME=relative", NULL), "/h/.cache/beeline");
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", "BEELINE_CACHE_DIR=/b", NULL), "/b");
+    CU_ASSERT_STRING_EQUAL(cache_dir(NULL, NULL, NULL), "");
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", "XDG_CACHE_HOME=/c", "/given"), "/given");
+    CU_ASSERT_STRING_EQUAL(cache_dir("HOME=/h", "XDG_CACHE_HOME=/c", ""), "");
 }
 
 static void addresses(void)
@@ -62,7 +89,8 @@ static void refusals(void)
                 {"--listen", "x:+1", "HOST:PORT"},    {"--threads", "two", "\"two\", wanted an integer of 0 to 1024"},
                 {"--threads", "-1", "\"-1\""},        {"--threads", "99999999999999999999", "integer"},
                 {"--threads", "", "integer"},         {"--kernel", "sse", "sse"},
-                {"--log-level", "loud", "loud"},      {"--auto-truncate", "yes", "true or false"},
+                {"--log-level", "loud", "loud"},      {"--backend", "gpu", "\"gpu\""},
+                {"--batch-deadline-ms", "0", "1 to"},      {"--auto-truncate", "yes", "true or false"},
                 {"--nope", "1", "no such option"},    {"dir1", "dir2", "one directory"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         options o;
@@ -84,6 +112,8 @@ void options_suite(CU_pSuite s)
 {
     CU_add_test(s, "the command line wins over the environment, that over the default, and the lines say so",
                 precedence);
+    CU_add_test(s, "what is cached lies where XDG_CACHE_HOME or HOME say, else where it is told",
+                the_cache_is_where_the_desktop_says);
     CU_add_test(s, "addresses of both families are read", addresses);
     CU_add_test(s, "what cannot be is refused with the value seen", refusals);
 }

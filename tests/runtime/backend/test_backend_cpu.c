@@ -64,7 +64,7 @@ int posix_memalign(void **out, size_t alignment, size_t n)
 
 enum {
     LAYERS = 2, H = 21, HEADS = 3, INNER = 37, WORDS = 50, POSITIONS = 140, TYPES = 2, /* beyond one block of queries */
-    MOST_TENSORS = 5 + 16 * LAYERS, MOST_TOKENS = 400, MOST_SEQUENCES = 8,
+    MOST_TENSORS = 5 + 16 * LAYERS + 4, LABELS = 19, /* LABELS: a panel and a part of one */ MOST_TOKENS = 400, MOST_SEQUENCES = 8,
 };
 
 typedef struct {
@@ -116,22 +116,41 @@ static tiny *tiny_make(int poolings, activation act)
     return t;
 }
 
+/* The same encoder with a head on its first token. */
+static tiny *tiny_with_head(int labels)
+{
+    tiny *t = tiny_make(0, ACTIVATION_GELU);
+    t->m.description.task = labels == 1 ? TASK_RERANK : TASK_CLASSIFY;
+    t->m.description.n_labels = labels;
+    add(t, &t->m.head.pooler_w, H, H, 0.3f, 0);
+    add(t, &t->m.head.pooler_b, 1, H, 0.3f, 0);
+    add(t, &t->m.head.classifier_w, labels, H, 0.5f, 0);
+    add(t, &t->m.head.classifier_b, 1, labels, 0.5f, 0);
+    return t;
+}
+
 static void tiny_free(tiny *t)
 {
     for (int i = 0; t && i < t->n; i++) free((void *)t->tensors[i].data);
     free(t);
 }
 
-static backend *open_tiny(int poolings, activation act, int threads, const char *kernel)
+/* Ends `t`. */
+static backend *open_backend(tiny *t, int threads, const char *kernel)
 {
-    tiny    *t = tiny_make(poolings, act);
     backend *b = NULL;
     error    err = {""};
-    const backend_reserve reserve = {MOST_TOKENS, MOST_SEQUENCES, threads, kernel};
+    const backend_reserve reserve = {
+        .max_tokens = MOST_TOKENS, .max_sequences = MOST_SEQUENCES, .threads = threads, .kernel = kernel};
     CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, reserve, &err), OK);
     for (int i = 0; i < t->n; i++) memset((void *)t->tensors[i].data, 0xff, t->tensors[i].elements * sizeof(float));
     tiny_free(t); /* here, and overwritten: a backend that kept a pointer would show it in every test below */
     return b;
+}
+
+static backend *open_tiny(int poolings, activation act, int threads, const char *kernel)
+{
+    return open_backend(tiny_make(poolings, act), threads, kernel);
 }
 
 /* ---- a batch ---- */
@@ -180,6 +199,23 @@ static void norm(float *x, const tensor *gamma, const tensor *beta, float eps, i
     layer_norm_plain(&l, 0, T);
 }
 
+/* logits = classifier tanh(pooler x + pooler_b) + classifier_b, in float64 */
+static void head_plain(const tiny *t, const float *x, float *out)
+{
+    const head_weights *w = &t->m.head;
+    double              pooled[H];
+    for (int i = 0; i < H; i++) {
+        pooled[i] = (double)data(w->pooler_b)[i];
+        for (int k = 0; k < H; k++) pooled[i] += (double)data(w->pooler_w)[i * H + k] * (double)x[k];
+        pooled[i] = tanh(pooled[i]);
+    }
+    for (int l = 0; l < t->m.description.n_labels; l++) {
+        double sum = (double)data(w->classifier_b)[l];
+        for (int k = 0; k < H; k++) sum += (double)data(w->classifier_w)[l * H + k] * pooled[k];
+        out[l] = (float)sum;
+    }
+}
+
 static void encode_plain(const tiny *t, const batch *in, gemm_activation act, float *out)
 {
     static float x[MOST_TOKENS * H], y[MOST_TOKENS * H], qkv[MOST_TOKENS * 3 * H], inner[MOST_TOKENS * INNER];
@@ -204,6 +240,9 @@ static void encode_plain(const tiny *t, const batch *in, gemm_activation act, fl
         dense(inner, INNER, l->outer_w, l->outer_b, x, GEMM_LINEAR, x, H, H, in->T);
         norm(x, l->norm2_gamma, l->norm2_beta, eps, in->T);
     }
+    const int labels = t->m.description.n_labels;
+    for (int s = 0; labels && s < in->S; s++) head_plain(t, x + in->starts[s] * H, out + s * labels);
+    if (labels) return;
     pool p = {x, H, in->starts, in->normalize, out, H, t->m.description.pooling};
     pool_plain(&p, 0, in->S);
 }
@@ -228,7 +267,7 @@ static void compare(const char *kernel, int poolings, activation act, gemm_activ
     backend *b = open_tiny(poolings, act, 2, kernel);
     pack(&in, 0, MOST_SEQUENCES);
     encode_plain(t, &in.in, plain, want);
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
     const size_t floats = (size_t)(MOST_SEQUENCES * t->m.description.dimensions);
     CU_ASSERT(worst(out, want, floats) <= 2e-5); /* max and sums reach 20 */
     backend_cpu.close(b);
@@ -251,6 +290,34 @@ static void check_activations(const kernels *k)
     compare(k->name, POOL_MEAN, ACTIVATION_RELU, GEMM_RELU);
 }
 
+static void check_heads(const kernels *k)
+{
+    static const int labels[] = {1, 3, LABELS};
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
+        texts    in;
+        error    err;
+        uint8_t  finite[MOST_SEQUENCES] = {0};
+        tiny    *t = tiny_with_head(labels[i]);
+        const model_description d = t->m.description;
+        pack(&in, 0, MOST_SEQUENCES);
+        encode_plain(t, &in.in, GEMM_GELU, want);
+        backend *b = open_backend(t, 2, k->name);
+        CU_ASSERT_EQUAL_FATAL(backend_columns(&d), labels[i]);
+        CU_ASSERT_EQUAL(backend_cpu.submit(b, 0, &in.in, &err), OK);
+        CU_ASSERT_EQUAL(backend_cpu.collect(b, 0, out, finite, &err), OK);
+        CU_ASSERT(worst(out, want, (size_t)(MOST_SEQUENCES * labels[i])) <= 1e-5);
+        for (int s = 0; s < MOST_SEQUENCES; s++) CU_ASSERT_EQUAL(finite[s], 1);
+        for (int s = 0; s < MOST_SEQUENCES; s++) { /* and alone the same bits */
+            float alone[LABELS];
+            pack(&in, s, 1);
+            CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, alone, &err), OK);
+            CU_ASSERT_EQUAL(memcmp(alone, out + s * labels[i], (size_t)labels[i] * sizeof *alone), 0);
+        }
+        backend_cpu.close(b);
+    }
+}
+
+static void heads_agree(void) { kernel_sets_each(check_heads); }
 static void every_pooling_agrees(void) { kernel_sets_each(check_poolings); }
 static void every_activation_agrees(void) { kernel_sets_each(check_activations); }
 
@@ -261,11 +328,11 @@ static void check_company(const kernels *k)
     for (int threads = 1; threads <= 3; threads++) {
         backend *b = open_tiny(POOL_MEAN, ACTIVATION_GELU, threads, k->name);
         pack(&in, 0, MOST_SEQUENCES);
-        CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
+        CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
         for (int text = 0; text < MOST_SEQUENCES; text++) {
             float alone[H];
             pack(&in, text, 1);
-            CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, alone, &err), OK);
+            CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, alone, &err), OK);
             CU_ASSERT_EQUAL(memcmp(alone, out + text * H, sizeof alone), 0);
         }
         backend_cpu.close(b);
@@ -274,7 +341,7 @@ static void check_company(const kernels *k)
 
 static void a_text_has_the_same_bits_alone_and_in_company(void) { kernel_sets_each(check_company); }
 
-static void forward_allocates_nothing(void)
+static void a_batch_allocates_nothing(void)
 {
     if (!CAN_COUNT) {
         printf(" (skipped under %s: its own allocator is in the way)", BEELINE_SANITIZED);
@@ -282,13 +349,17 @@ static void forward_allocates_nothing(void)
     }
     texts    in;
     error    err;
+    uint8_t  finite[MOST_SEQUENCES];
     backend *b = open_tiny(POOLING_ALL, ACTIVATION_GELU, 3, NULL);
     pack(&in, 0, MOST_SEQUENCES);
     atomic_store(&allocations, 0);
     atomic_store(&counting, true);
     void *volatile probe = malloc(1); /* else a counter that never counts would pass */
     CU_ASSERT_EQUAL(atomic_load(&allocations), 1);
-    for (int i = 0; i < 20; i++) CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(backend_cpu.submit(b, 0, &in.in, &err), OK);
+        CU_ASSERT_EQUAL(backend_cpu.collect(b, 0, out, finite, &err), OK);
+    }
     const int seen = atomic_load(&allocations);
     atomic_store(&counting, false);
     CU_ASSERT_EQUAL(seen, 1);
@@ -302,13 +373,13 @@ static void no_types_are_all_zero(void)
     error    err;
     backend *b = open_tiny(POOL_MEAN, ACTIVATION_GELU, 1, NULL);
     pack(&in, 0, 3);
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, want, &err), OK);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, want, &err), OK);
     in.in.types = NULL;
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
     CU_ASSERT(worst(out, want, H) > 1e-3); /* types count... */
     memset(in.types, 0, sizeof in.types);
     in.in.types = in.types;
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, want, &err), OK);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, want, &err), OK);
     CU_ASSERT_EQUAL(memcmp(out, want, 3 * H * sizeof *out), 0); /* ...and none is 0 */
     backend_cpu.close(b);
 }
@@ -324,17 +395,24 @@ static void nan_stays_with_its_text(void)
         if (in.ids[i] == WORDS - 1) in.ids[i] = 0;
     in.ids[in.starts[1]] = WORDS - 1;
     ((float *)(void *)(uintptr_t)t->m.embedding.word->data)[(WORDS - 1) * H] = NAN;
-    CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, (backend_reserve){MOST_TOKENS, 3, 2, NULL}, &err), OK);
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK);
+    CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, (backend_reserve){.max_tokens = MOST_TOKENS, .max_sequences = 3}, &err), OK);
+    uint8_t finite[3] = {9, 9, 9};
+    CU_ASSERT_EQUAL(backend_cpu.submit(b, 0, &in.in, &err), OK);
+    CU_ASSERT_EQUAL(backend_cpu.collect(b, 0, out, finite, &err), OK);
     int bad[3] = {0};
     for (int i = 0; i < 3 * H; i++) bad[i / H] += !isfinite(out[i]);
     CU_ASSERT(bad[0] == 0 && bad[1] == H && bad[2] == 0);
+    CU_ASSERT(finite[0] == 1 && finite[1] == 0 && finite[2] == 1);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), NOT_FINITE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "sequence 1 of 3"));
     backend_cpu.close(b);
     tiny_free(t);
 }
 
-static void refuse_open(tiny *t, backend_reserve reserve, const char *word)
+static void refuse_open(tiny *t, int tokens, int sequences, int threads, const char *kernel, const char *word)
 {
+    const backend_reserve reserve = {
+        .max_tokens = tokens, .max_sequences = sequences, .threads = threads, .kernel = kernel};
     backend *b = (backend *)1;
     error    err = {""};
     CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, reserve, &err), BAD_INPUT);
@@ -345,28 +423,26 @@ static void refuse_open(tiny *t, backend_reserve reserve, const char *word)
 static void what_cannot_run_is_refused_at_open(void)
 {
     tiny *t = tiny_make(POOL_MEAN, ACTIVATION_GELU);
-    const backend_reserve fine = {10, 1, 1, NULL};
-    refuse_open(t, (backend_reserve){10, 1, 1, "sse9"}, "sse9");
-    refuse_open(t, (backend_reserve){10, 1, 1000, NULL}, "1000");
-    refuse_open(t, (backend_reserve){0, 1, 1, NULL}, "0 tokens");
-    refuse_open(t, (backend_reserve){1, 0, 1, NULL}, "0 sequences");
+    refuse_open(t, 10, 1, 1, "sse9", "sse9");
+    refuse_open(t, 10, 1, 1000, NULL, "1000");
+    refuse_open(t, 0, 1, 1, NULL, "0 tokens");
+    refuse_open(t, 1, 0, 1, NULL, "0 sequences");
     t->m.description.dimensions++;
-    refuse_open(t, fine, "22 dimensions");
+    refuse_open(t, 10, 1, 1, NULL, "22 dimensions");
     t->m.description.dimensions--;
     t->m.description.task = TASK_RERANK;
-    refuse_open(t, fine, "reranker");
-    t->m.description.task = TASK_CLASSIFY;
-    refuse_open(t, fine, "classifier");
+    refuse_open(t, 10, 1, 1, NULL, "0 labels");
+    t->m.description.task = TASK_EMBED;
     for (int i = 0; i < kernels_count(); i++)
         if (!kernels_runs_here(kernels_at(i)))
-            refuse_open(t, (backend_reserve){10, 1, 1, kernels_at(i)->name}, "instructions");
+            refuse_open(t, 10, 1, 1, kernels_at(i)->name, "instructions");
     tiny_free(t);
 }
 
 static void refuse(backend *b, const texts *in, const char *word)
 {
     error err = {""};
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in->in, out, &err), BAD_INPUT);
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in->in, out, &err), BAD_INPUT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, word));
 }
 
@@ -397,7 +473,7 @@ static void a_batch_out_of_range_is_refused(void)
     in.in.S = MOST_SEQUENCES + 1;
     refuse(b, &in, "9 sequences");
     pack(&in, 0, 2);
-    CU_ASSERT_EQUAL(backend_cpu.forward(b, &in.in, out, &err), OK); /* and none of it did harm */
+    CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK); /* and none of it did harm */
     backend_cpu.close(b);
     backend_cpu.close(NULL);
 }
@@ -410,21 +486,24 @@ static void it_says_what_it_runs_on(void)
     b = open_tiny(POOL_MEAN, ACTIVATION_GELU, 1, NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(backend_cpu.describe(b), kernels_best()->name));
     CU_ASSERT_PTR_NOT_NULL(strstr(backend_cpu.describe(b), ", 1 thread"));
-    backend_cpu.close(b);
+    CU_ASSERT_STRING_EQUAL(backend_cpu.precision(b), "float32");
     CU_ASSERT_EQUAL(backend_cpu.abi, BACKEND_ABI);
+    CU_ASSERT_EQUAL(backend_cpu.slots, 1);
     CU_ASSERT_STRING_EQUAL(backend_cpu.name, "cpu");
+    backend_cpu.close(b);
 }
 
 void backend_cpu_suite(CU_pSuite s)
 {
     CU_add_test(s, "every pooling, alone and joined, agrees with the plain encoder on weights that are gone",
                 every_pooling_agrees);
+    CU_add_test(s, "the head of a reranker and of a classifier gives the logits of the float64 loop", heads_agree);
     CU_add_test(s, "tanh GELU and ReLU agree with the plain encoder", every_activation_agrees);
     CU_add_test(s, "a text has the same bits alone and in company, on 1 to 3 threads",
                 a_text_has_the_same_bits_alone_and_in_company);
-    CU_add_test(s, "forward allocates nothing", forward_allocates_nothing);
+    CU_add_test(s, "a batch allocates nothing", a_batch_allocates_nothing);
     CU_add_test(s, "types count, and no types are all 0", no_types_are_all_zero);
-    CU_add_test(s, "NaN in one text stays in its row", nan_stays_with_its_text);
+    CU_add_test(s, "NaN in one text stays in its row, which is marked", nan_stays_with_its_text);
     CU_add_test(s, "what it cannot run is refused at open, with nothing held", what_cannot_run_is_refused_at_open);
     CU_add_test(s, "ids, types, lengths and sizes out of range are refused before they are used",
                 a_batch_out_of_range_is_refused);

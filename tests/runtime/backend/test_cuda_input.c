@@ -122,7 +122,8 @@ static void random_batches_are_covered_within_the_worst(void)
     static int lengths[MOST_TOKENS];
     random_state = 5;
     for (int round = 0; round < 3000; round++) {
-        const int most = 1 + random_below(round % 10 ? 600 : MOST_TOKENS), longest = 1 + random_below(round % 3 ? 140 : 600);
+        const int most = 1 + random_below(round % 10 ? 600 : MOST_TOKENS);
+        const int longest = 1 + random_below(round % 3 ? 140 : 600);
         int n = 0;
         for (int T = 0; T < most; T += lengths[n++]) {
             lengths[n] = 1 + random_below(longest);
@@ -204,12 +205,14 @@ static void parts_are_aligned_and_do_not_overlap(void)
 
 void cuda_input_suite(CU_pSuite s)
 {
-    CU_add_test(s, "buckets are 16, 32, 48, ... and end at the largest batch, up to a multiple of 16", buckets_are_these);
+    CU_add_test(s, "buckets are 16, 32, 48, ... and end at the largest batch, up to a multiple of 16",
+                buckets_are_these);
     CU_add_test(s, "short neighbours share an item of attention, long sequences are tiled, most keys come first",
                 short_neighbours_share_an_item_and_long_ones_are_tiled);
     CU_add_test(s, "3000 random batches: each query is worked on once, with its keys, within the worst number of items",
                 random_batches_are_covered_within_the_worst);
-    CU_add_test(s, "the worst number of items is exact: every batch of up to 270 tokens was searched", the_worst_is_exact);
+    CU_add_test(s, "the worst number of items is exact: every batch of up to 270 tokens was searched",
+                the_worst_is_exact);
     CU_add_test(s, "the block holds the batch; no types are all 0", the_block_holds_the_batch);
     CU_add_test(s, "parts begin on 16 bytes and do not overlap", parts_are_aligned_and_do_not_overlap);
 }

@@ -376,6 +376,30 @@ static void a_prompt_that_is_not_pooled_is_refused(void)
     tiny_folder_remove(folder);
 }
 
+static void the_file_says_the_precision(void)
+{
+    static const struct { const char *to; model_precision precision; } rows[] = {
+        {"{", PRECISION_F16},
+        {"{\"torch_dtype\": \"float32\",", PRECISION_F16},
+        {"{\"torch_dtype\": null, \"dtype\": null,", PRECISION_F16},
+        {"{\"torch_dtype\": \"bfloat16\",", PRECISION_BF16},
+        {"{\"dtype\": \"bfloat16\",", PRECISION_BF16},
+        {"{\"torch_dtype\": \"bfloat16\", \"dtype\": \"float16\",", PRECISION_F16},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *folder = tiny_folder_make();
+        model_description m;
+        error err;
+        tiny_model_write(folder, plain);
+        tiny_file_patch(folder, "config.json", "{", rows[i].to);
+        CU_ASSERT_EQUAL(read_folder(&m, folder, 512, &err), OK);
+        CU_ASSERT_EQUAL(m.precision, rows[i].precision);
+        description_free(&m);
+        tiny_folder_remove(folder);
+    }
+    refused(plain, "config.json", "{", "{\"torch_dtype\": 16,", BAD_INPUT, "\"torch_dtype\" is of type number");
+}
+
 static void labels_make_the_task(void)
 {
     char *folder = tiny_folder_make();
@@ -434,6 +458,8 @@ void description_suite(CU_pSuite s)
     CU_add_test(s, "lowercase wanted from a tokenizer that keeps case is refused", lowercasing_must_agree);
     CU_add_test(s, "prompts and dimensions that cannot be honoured are refused", prompts_refused);
     CU_add_test(s, "a prompt whose tokens must not be pooled is refused", a_prompt_that_is_not_pooled_is_refused);
+    CU_add_test(s, "bfloat16 where the file says so, float16 else, and dtype wins over torch_dtype",
+                the_file_says_the_precision);
     CU_add_test(s, "one label ranks, several classify", labels_make_the_task);
     CU_add_test(s, "labels that are not 0 to n-1 once each are refused", labels_refused);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/base/clock.h"
 #include "runtime/serve/batcher.h"
 
 enum { SEQUENCES_MAX = 16, PARTS = 64 };
@@ -73,7 +74,7 @@ static void requests_share_a_batch_in_order(void)
     batch_part parts[PARTS];
     for (int i = 0; i < 3; i++) must_submit(b, r[i]);
     CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 100);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 3);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 3);
     for (int i = 0; i < 3; i++) CU_ASSERT(parts[i].j == &r[i]->j && parts[i].first == 0 && parts[i].count == r[i]->j.n);
     CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 0);
     CU_ASSERT_EQUAL(r[0]->calls, 0);
@@ -97,12 +98,12 @@ static void a_request_is_spread_over_batches(void)
     must_submit(b, big);
     must_submit(b, small);
     for (int first = 0; first < 9; first += 3) {
-        CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1); /* the small one must not overtake */
+        CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1); /* the small one must not overtake */
         CU_ASSERT(parts[0].j == &big->j && parts[0].first == first && parts[0].count == 3);
         finish_ok(b, parts, 1);
         CU_ASSERT_EQUAL(big->calls, 0);
     }
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 2);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2);
     CU_ASSERT(parts[0].first == 9 && parts[0].count == 1 && parts[1].j == &small->j);
     finish_ok(b, parts, 2);
     CU_ASSERT(big->calls == 1 && big->result == OK && big->computed == 10 && small->calls == 1);
@@ -118,12 +119,12 @@ static void budgets_of_sequences_and_parts_hold(void)
     request *r[5];
     batch_part parts[PARTS];
     for (int i = 0; i < 5; i++) must_submit(b, r[i] = request_make(1, 1));
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 3);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 3);
     finish_ok(b, parts, 3);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, 1), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, 1, INT64_MAX), 1);
     CU_ASSERT_PTR_EQUAL(parts[0].j, &r[3]->j);
     finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
     for (int i = 0; i < 5; i++) free(r[i]);
     batcher_free(b);
@@ -138,18 +139,18 @@ static void the_bound_refuses_and_keeps_nothing(void)
     must_submit(b, r[0]); /* above the bound, but nothing waits */
     CU_ASSERT_EQUAL(submit(b, r[1], &err), OVERLOADED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "200 tokens are queued, 100 more would pass the bound of 150"));
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     CU_ASSERT_EQUAL(submit(b, r[2], &err), OVERLOADED); /* 100 of r[0] still wait: 151 */
     CU_ASSERT_EQUAL(submit(b, r[3], &err), OK);
     finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
     CU_ASSERT(r[0]->calls == 1 && r[1]->calls == 0 && r[2]->calls == 0 && r[3]->calls == 1);
     CU_ASSERT_EQUAL(batcher_count(b).refused, 2);
     must_submit(b, r[1]); /* a refused request may be tried again */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
     CU_ASSERT_EQUAL(r[1]->calls, 1);
     for (int i = 0; i < 4; i++) free(r[i]);
@@ -186,14 +187,14 @@ static void who_left_is_not_computed(void)
     must_submit(b, partly);
     must_submit(b, stays);
     gone->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1); /* two of partly */
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1); /* two of partly */
     CU_ASSERT(parts[0].j == &partly->j && parts[0].count == 2);
     CU_ASSERT(gone->calls == 1 && gone->result == CANCELLED && strstr(gone->why, "left"));
     CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 150);
     partly->j.gone = true;
     finish_ok(b, parts, 1);
     CU_ASSERT_EQUAL(partly->calls, 0); /* is noticed at the next cut */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     CU_ASSERT(partly->calls == 1 && partly->result == CANCELLED);
     CU_ASSERT_PTR_EQUAL(parts[0].j, &stays->j);
     finish_ok(b, parts, 1);
@@ -215,9 +216,9 @@ static void who_left_with_a_part_in_flight_is_told_once(void)
     batch_part ahead[PARTS], parts[PARTS];
     must_submit(b, r);
     must_submit(b, next);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     r->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1);
     CU_ASSERT_PTR_EQUAL(ahead[0].j, &next->j);
     CU_ASSERT_EQUAL(r->calls, 0);
     finish_ok(b, parts, 1);
@@ -237,14 +238,14 @@ static void a_failed_part_fails_its_request_alone(void)
     error why = {"the device is out of memory"}, later = {"another reason"};
     must_submit(b, r);
     must_submit(b, next);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
-    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS), 1); /* two more of r are in flight */
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1); /* two more of r are in flight */
     batcher_finish(b, parts, 1, GPU_FAILED, &why);
     CU_ASSERT_EQUAL(r->calls, 0);
     CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 50); /* the last two of r are not waited for */
     batcher_finish(b, ahead, 1, GPU_LOST, &later);
     CU_ASSERT(r->calls == 1 && r->result == GPU_FAILED && !strcmp(r->why, why.text)); /* the first reason stays */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     CU_ASSERT_PTR_EQUAL(parts[0].j, &next->j);
     finish_ok(b, parts, 1);
     CU_ASSERT(next->calls == 1 && next->result == OK);
@@ -267,19 +268,109 @@ static void close_drains_what_is_queued(void)
     batcher_close(b);
     batcher_close(b);
     CU_ASSERT_EQUAL(submit(b, late, &err), UNAVAILABLE);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
     finish_ok(b, parts, 1);
     CU_ASSERT(r->calls == 1 && r->computed == 3);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 0);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS), 0);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
     CU_ASSERT(left->calls == 1 && left->result == CANCELLED && late->calls == 0);
     free(r);
     free(late);
     free(left);
     batcher_free(b);
     batcher_free(NULL);
+}
+
+static void looking_does_not_wait(void)
+{
+    batcher *b = batcher_make(100, 8, 10000);
+    request *r = request_make(1, 50), *gone = request_make(1, 50), *stays = request_make(1, 50);
+    batch_part parts[PARTS];
+    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), BATCHER_LATE); /* long past */
+    const int64_t soon_ns = clock_ns() + 3000000;
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, soon_ns), BATCHER_LATE);
+    CU_ASSERT(clock_ns() >= soon_ns);
+    must_submit(b, r);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), 1); /* what is there is taken, however late */
+    finish_ok(b, parts, 1);
+    must_submit(b, gone);
+    gone->j.gone = true;
+    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
+    CU_ASSERT_EQUAL(gone->result, CANCELLED);
+    must_submit(b, stays);
+    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 1);
+    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
+    finish_ok(b, parts, 1);
+    batcher_close(b);
+    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), 0);
+    CU_ASSERT(r->calls == 1 && gone->calls == 1 && stays->calls == 1);
+    free(r);
+    free(gone);
+    free(stays);
+    batcher_free(b);
+}
+
+/* A batch may also come back in pieces, and a request's parts apart. */
+static void a_batch_may_be_finished_in_pieces(void)
+{
+    batcher *b = batcher_make(100, 8, 10000);
+    request *r = request_make(4, 20), *next = request_make(1, 20);
+    batch_part parts[PARTS];
+    error why = {"no memory for this half"};
+    must_submit(b, r);
+    must_submit(b, next);
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2);
+    const batch_part first = {&r->j, 0, 2}, rest[] = {{&r->j, 2, 2}, parts[1]};
+    finish_ok(b, &first, 1);
+    CU_ASSERT_EQUAL(r->calls, 0);
+    batcher_finish(b, rest, 2, NO_MEMORY, &why);
+    CU_ASSERT(r->calls == 1 && r->result == NO_MEMORY && next->calls == 1 && next->result == NO_MEMORY);
+    free(r);
+    free(next);
+    batcher_free(b);
+}
+
+static void *abandon(void *arg)
+{
+    error why = {"the device is gone"};
+    batcher_abandon(arg, GPU_LOST, &why);
+    return NULL;
+}
+
+/* Taken whole, taken in part, queued, failed already, left: each is told once, by a thread that is no executor. */
+static void abandoned_requests_are_told_once(void)
+{
+    batcher *b = batcher_make(100, 8, 10000);
+    request *r[5], *late = request_make(1, 1);
+    batch_part parts[PARTS], ahead[PARTS];
+    pthread_t watcher;
+    error err, failed = {"its first part failed"};
+    for (int i = 0; i < 5; i++) must_submit(b, r[i] = request_make(i == 1 ? 5 : i == 2 ? 3 : 1, 50));
+    r[4]->j.gone = true;
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2); /* r[0], one of r[1] */
+    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1); /* two more of r[1] */
+    batcher_finish(b, parts + 1, 1, GPU_FAILED, &failed);
+    CU_ASSERT_EQUAL(batcher_take(b, parts + 1, PARTS - 1, INT64_MAX), 1); /* two of r[2] */
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&watcher, NULL, abandon, b), 0);
+    pthread_join(watcher, NULL);
+    for (int i = 0; i < 5; i++) {
+        CU_ASSERT_EQUAL(r[i]->calls, 1);
+        CU_ASSERT_EQUAL(r[i]->result, i == 1 ? GPU_FAILED : GPU_LOST);
+        CU_ASSERT_STRING_EQUAL(r[i]->why, i == 1 ? failed.text : "the device is gone");
+        free(r[i]);
+    }
+    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST);
+    CU_ASSERT_STRING_EQUAL(err.text, "the device is gone");
+    batcher_close(b);
+    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST); /* the reason stays */
+    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
+    CU_ASSERT(batcher_count(b).failed == 5 && batcher_count(b).queued_tokens == 0 && late->calls == 0);
+    free(late);
+    batcher_free(b);
 }
 
 static void done_frees_its_job(job *j, status result, const error *err)
@@ -298,7 +389,7 @@ static void done_may_free_its_request(void)
         r->j.gone = i % 2;
         must_submit(b, r);
     }
-    int n = batcher_take(b, parts, PARTS);
+    int n = batcher_take(b, parts, PARTS, INT64_MAX);
     CU_ASSERT_EQUAL(n, 3);
     batcher_finish(b, parts, n, OK, NULL);
     CU_ASSERT_EQUAL(batcher_count(b).answered, 3);
@@ -309,7 +400,7 @@ static void *execute(void *arg)
 {
     batcher *b = arg;
     batch_part parts[PARTS];
-    for (int n, k = 0; (n = batcher_take(b, parts, 5)) > 0; k++) {
+    for (int n, k = 0; (n = batcher_take(b, parts, 5, INT64_MAX)) > 0; k++) {
         int tokens = 0, sequences = 0;
         for (int i = 0; i < n; i++) {
             const job *j = parts[i].j;
@@ -388,7 +479,7 @@ static void every_request_is_answered_once(void)
 static void *wait_for_the_end(void *arg)
 {
     batch_part parts[PARTS];
-    return batcher_take(arg, parts, PARTS) == 0 ? arg : NULL;
+    return batcher_take(arg, parts, PARTS, INT64_MAX) == 0 ? arg : NULL;
 }
 
 static void close_wakes_an_idle_executor(void)
@@ -436,6 +527,10 @@ void batcher_suite(CU_pSuite s)
     CU_add_test(s, "a failed part fails its request with the first reason, and no other",
                 a_failed_part_fails_its_request_alone);
     CU_add_test(s, "close refuses what is new and drains what is queued", close_drains_what_is_queued);
+    CU_add_test(s, "a look at the queue does not wait, and a wait ends at its time", looking_does_not_wait);
+    CU_add_test(s, "a batch may be finished in pieces", a_batch_may_be_finished_in_pieces);
+    CU_add_test(s, "what is abandoned is told once, queued, taken or half failed, and later submits are told the same",
+                abandoned_requests_are_told_once);
     CU_add_test(s, "done() may free its request", done_may_free_its_request);
     CU_add_test(s, "under four clients, leavers and failures every request is answered once",
                 every_request_is_answered_once);

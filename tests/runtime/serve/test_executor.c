@@ -1,37 +1,125 @@
-/* The executor with a backend that computes what the test can foretell: row s is (first id, last id, length,
- * normalize). */
+/* test_executor.c - the executor with a device that computes what the test can foretell, and fails as the first id of a
+ * sequence tells it to: row s is (first id, last id, length, normalize).
+ *
+ * The device checks its caller: a slot is free before it is filled and filled before it is looked at, batches come back
+ * in the order of their submission but for the halves of one that failed, and no more are on the way than should be. */
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include "runtime/base/clock.h"
 #include "runtime/serve/executor.h"
 
-enum { DIMENSIONS = 4, POISON = 13, FAILING = 14 };
+enum { DIMENSIONS = 4, MANY = 20 };
 
-static status fake_forward(backend *b, const batch *in, float *out, error *err)
+/* What the first id of a sequence makes of its batch. */
+enum {
+    POISON = -100,        /* its row is not finite */
+    FAILING = -200,       /* GPU_FAILED */
+    LOSING = -300,        /* GPU_LOST */
+    REFUSED = -400,       /* submit() says GPU_FAILED */
+    CROWDED = -500,       /* NO_MEMORY with more than two others */
+    TOO_LARGE = -600,     /* NO_MEMORY alone, too */
+    SILENT = -700,        /* PENDING for ever */
+    STUCK_INSIDE = -800,  /* collect() does not return */
+    STUCK_AT_DOOR = -900, /* submit() does not return */
+};
+
+struct backend {
+    const batch *in[BACKEND_SLOTS_MAX];
+    int          looks[BACKEND_SLOTS_MAX];
+    atomic_int   submitted, batches;
+    int          most;
+    bool         misused;
+    sem_t        stuck; /* posted: who is stuck comes back */
+    atomic_bool  came_back;
+};
+static backend devices[64], *device; /* one for each run: who was stuck in an older one may still be at it */
+static atomic_int pends; /* looks at a batch before it is done */
+
+static bool holds(const batch *in, int id)
 {
-    (void)b;
-    for (int s = 0; s < in->S; s++) {
-        float *row = out + s * DIMENSIONS;
-        row[0] = (float)in->ids[in->starts[s]];
-        row[1] = (float)in->ids[in->starts[s + 1] - 1];
-        row[2] = (float)(in->starts[s + 1] - in->starts[s]);
-        row[3] = in->normalize[s];
-        if (in->ids[in->starts[s]] == POISON) row[1] = NAN;
-        if (in->ids[in->starts[s]] == FAILING) return fail(err, GPU_FAILED, "the device said no");
-    }
+    for (int s = 0; s < in->S; s++)
+        if (in->ids[in->starts[s]] == id) return true;
+    return false;
+}
+
+static void get_stuck(backend *b)
+{
+    sem_wait(&b->stuck);
+    atomic_store(&b->came_back, true);
+}
+
+static status fake_submit(backend *b, int slot, const batch *in, error *err)
+{
+    if (holds(in, STUCK_AT_DOOR)) get_stuck(b);
+    if (holds(in, REFUSED)) return fail(err, GPU_FAILED, "the device takes no more");
+    if (b->in[slot]) b->misused = true;
+    b->in[slot] = in;
+    b->looks[slot] = 0;
+    if (atomic_fetch_add(&b->submitted, 1) + 1 > b->most) b->most = b->submitted;
     return OK;
 }
 
-static const backend_ops fake = {.abi = BACKEND_ABI, .name = "fake", .forward = fake_forward};
+static void compute(const batch *in, float *out, uint8_t *finite)
+{
+    for (int s = 0; s < in->S; s++) {
+        const int first = in->ids[in->starts[s]];
+        float    *row = out + s * DIMENSIONS;
+        row[0] = (float)first;
+        row[1] = first == POISON ? NAN : (float)in->ids[in->starts[s + 1] - 1];
+        row[2] = (float)(in->starts[s + 1] - in->starts[s]);
+        row[3] = in->normalize[s];
+        finite[s] = first != POISON;
+    }
+}
+
+static status fake_collect(backend *b, int slot, float *out, uint8_t *finite, error *err)
+{
+    const batch *in = b->in[slot];
+    if (!in) {
+        b->misused = true;
+        return fail(err, GPU_FAILED, "the slot is empty");
+    }
+    if (holds(in, STUCK_INSIDE)) get_stuck(b);
+    if (holds(in, SILENT) || b->looks[slot]++ < atomic_load(&pends)) return PENDING;
+    b->in[slot] = NULL;
+    atomic_fetch_sub(&b->submitted, 1);
+    atomic_fetch_add(&b->batches, 1);
+    if (holds(in, FAILING)) return fail(err, GPU_FAILED, "the device said no");
+    if (holds(in, LOSING)) return fail(err, GPU_LOST, "an illegal address");
+    if (holds(in, TOO_LARGE) || (holds(in, CROWDED) && in->S > 3)) return fail(err, NO_MEMORY, "no memory left");
+    compute(in, out, finite);
+    return OK;
+}
+
+static const backend_ops one_slot = {.abi = BACKEND_ABI, .name = "fake", .slots = 1, .submit = fake_submit,
+                                     .collect = fake_collect},
+                         two_slots = {.abi = BACKEND_ABI, .name = "fake", .slots = 2, .submit = fake_submit,
+                                      .collect = fake_collect},
+                         three_slots = {.abi = BACKEND_ABI, .name = "fake", .slots = 3, .submit = fake_submit,
+                                        .collect = fake_collect};
+static const backend_ops *const all_ops[] = {&one_slot, &two_slots, &three_slots};
+enum { SLOTS_MOST = sizeof all_ops / sizeof *all_ops };
+
+static void nap(int ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
+
+/* Waits up to ten seconds, no longer than needed. */
+#define EVENTUALLY(condition)                                           \
+    do {                                                                \
+        for (int naps = 0; !(condition) && naps < 10000; naps++) nap(1); \
+        CU_ASSERT_FATAL(condition);                                     \
+    } while (0)
 
 typedef struct {
     job j;
     int32_t ids[64], starts[17];
     float rows[16 * DIMENSIONS];
     sem_t finished;
+    atomic_int calls;
     status result;
     char why[256];
 } request;
@@ -41,6 +129,7 @@ static void done(job *j, status result, const error *err)
     request *r = j->owner;
     r->result = result;
     memcpy(r->why, err->text, sizeof r->why);
+    atomic_fetch_add(&r->calls, 1);
     sem_post(&r->finished);
 }
 
@@ -67,28 +156,56 @@ static request *make(int n, int first)
 
 static void end(request *r)
 {
+    CU_ASSERT_EQUAL(atomic_load(&r->calls), 1);
     sem_destroy(&r->finished);
     free(r);
 }
 
 typedef struct { engine e; batcher *queue; executor *x; } bench;
 
-static void begin(bench *t, int tokens, int sequences)
+/* Until go() nothing runs: what is submitted before is cut as one queue. */
+static void begin(bench *t, const backend_ops *ops, int tokens, int sequences)
 {
     error err;
     memset(t, 0, sizeof *t);
-    t->e.ops = &fake;
+    device = device ? device + 1 : devices;
+    CU_ASSERT_FATAL(device < devices + sizeof devices / sizeof *devices);
+    sem_init(&device->stuck, 0, 0);
+    atomic_store(&pends, 0);
+    t->e.ops = ops;
+    t->e.device = device;
     t->e.description.dimensions = DIMENSIONS;
     t->e.options = (engine_options){.batch_tokens = tokens, .batch_sequences = sequences};
     CU_ASSERT_EQUAL_FATAL(batcher_open(&t->queue, (policy_limits){tokens, sequences, 1000}, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, &t->e, t->queue, &err), OK);
+}
+
+static void go(bench *t, int deadline_ms)
+{
+    error err;
+    const executor_options options = {.batch_deadline_ms = deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
+    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, &t->e, t->queue, options, &err), OK);
 }
 
 static void finish(bench *t)
 {
+    error why = {""};
     batcher_close(t->queue);
-    executor_join(t->x);
+    CU_ASSERT_EQUAL(executor_join(t->x, &why), OK);
     batcher_free(t->queue);
+    CU_ASSERT_FALSE(device->misused);
+}
+
+static void submit(bench *t, request *r)
+{
+    error err;
+    int   retry;
+    CU_ASSERT_EQUAL(batcher_submit(t->queue, &r->j, &retry, &err), OK);
+}
+
+static void answered(request *r, status expected)
+{
+    sem_wait(&r->finished);
+    CU_ASSERT_EQUAL(r->result, expected);
 }
 
 static bool rows_right(const request *r)
@@ -104,51 +221,246 @@ static bool rows_right(const request *r)
 
 static void rows_reach_their_request(void)
 {
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *r[MANY];
+        begin(&t, all_ops[o], 12, 3); /* small: requests are spread over batches and share them */
+        go(&t, 60000);
+        atomic_store(&pends, 3 * o); /* one slot never has anything pending */
+        for (int i = 0; i < MANY; i++) submit(&t, r[i] = make(1 + i % 4, 100 * i + i % 2));
+        for (int i = 0; i < MANY; i++) {
+            answered(r[i], OK);
+            CU_ASSERT_TRUE(rows_right(r[i]));
+            CU_ASSERT_TRUE(r[i]->j.submitted_ns <= r[i]->j.cut_ns && r[i]->j.cut_ns <= r[i]->j.computed_ns);
+        }
+        finish(&t);
+        for (int i = 0; i < MANY; i++) end(r[i]);
+    }
+}
+
+static void one_computes_and_one_is_staged(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *r[9];
+        begin(&t, all_ops[o], 12, 3);
+        atomic_store(&pends, o ? 5 : 0);
+        for (int i = 0; i < 9; i++) submit(&t, r[i] = make(3, 10 * i)); /* a batch each */
+        go(&t, 60000);
+        for (int i = 0; i < 9; i++) {
+            answered(r[i], OK);
+            CU_ASSERT_TRUE(rows_right(r[i]));
+        }
+        finish(&t);
+        CU_ASSERT_EQUAL(device->most, o < 2 ? 1 : 2);
+        CU_ASSERT_EQUAL(device->batches, 9);
+        for (int i = 0; i < 9; i++) end(r[i]);
+    }
+}
+
+/* What comes while a batch is on the device does not wait for its end. */
+static void work_that_comes_is_staged_at_once(void)
+{
     bench t;
-    error err;
-    int   retry;
-    begin(&t, 12, 3); /* small: requests are spread over batches and share them */
-    request *r[20];
-    for (int i = 0; i < 20; i++) {
-        r[i] = make(1 + i % 7, 100 * i + i % 2);
-        CU_ASSERT_EQUAL(batcher_submit(t.queue, &r[i]->j, &retry, &err), OK);
-    }
-    for (int i = 0; i < 20; i++) {
-        sem_wait(&r[i]->finished);
-        CU_ASSERT_EQUAL(r[i]->result, OK);
-        CU_ASSERT_TRUE(rows_right(r[i]));
-        CU_ASSERT_TRUE(r[i]->j.submitted_ns <= r[i]->j.cut_ns && r[i]->j.cut_ns <= r[i]->j.computed_ns);
-    }
+    request *first = make(1, 10), *second = make(1, 20);
+    begin(&t, &three_slots, 12, 3);
+    go(&t, 60000);
+    atomic_store(&pends, INT32_MAX);
+    submit(&t, first);
+    EVENTUALLY(atomic_load(&device->submitted) == 1);
+    submit(&t, second);
+    EVENTUALLY(atomic_load(&device->submitted) == 2);
+    atomic_store(&pends, 0);
+    answered(first, OK);
+    answered(second, OK);
     finish(&t);
-    for (int i = 0; i < 20; i++) end(r[i]);
+    end(first), end(second);
 }
 
 static void bad_rows_cost_only_their_request(void)
 {
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        begin(&t, all_ops[o], 64, 16);
+        request *good = make(2, 50), *poison = make(1, POISON), *failing = make(1, FAILING), *later = make(3, 70),
+                *refused = make(1, REFUSED);
+        submit(&t, good);
+        submit(&t, poison);
+        go(&t, 60000);
+        answered(good, OK);
+        answered(poison, NOT_FINITE);
+        submit(&t, failing);
+        answered(failing, GPU_FAILED);
+        CU_ASSERT_STRING_EQUAL(failing->why, "the device said no");
+        submit(&t, refused);
+        answered(refused, GPU_FAILED);
+        submit(&t, later);
+        answered(later, OK);
+        CU_ASSERT_TRUE(rows_right(good) && rows_right(later));
+        finish(&t);
+        end(good), end(poison), end(failing), end(later), end(refused);
+    }
+}
+
+static void halves_answer_what_the_whole_cannot(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *r[4] = {make(1, 50), make(3, CROWDED), make(2, 60), make(3, 70)};
+        begin(&t, all_ops[o], 64, 6);
+        for (int i = 0; i < 4; i++) submit(&t, r[i]); /* the first six sequences are a batch, cut within r[1] */
+        go(&t, 60000);
+        for (int i = 0; i < 4; i++) {
+            answered(r[i], OK);
+            CU_ASSERT_TRUE(rows_right(r[i]));
+        }
+        finish(&t);
+        CU_ASSERT_EQUAL(device->batches, 4);
+        for (int i = 0; i < 4; i++) end(r[i]);
+    }
+}
+
+static void what_fails_in_its_half_is_no_memory(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *r[3] = {make(2, 50), make(1, TOO_LARGE), make(1, 60)}, *alone = make(1, TOO_LARGE);
+        begin(&t, all_ops[o], 64, 6);
+        for (int i = 0; i < 3; i++) submit(&t, r[i]);
+        go(&t, 60000);
+        answered(r[0], OK);
+        answered(r[1], NO_MEMORY);
+        answered(r[2], NO_MEMORY); /* in the same half */
+        CU_ASSERT_TRUE(rows_right(r[0]));
+        CU_ASSERT_STRING_EQUAL(r[1]->why, "no memory left");
+        CU_ASSERT_EQUAL(atomic_load(&device->batches), 3);
+        submit(&t, alone);
+        answered(alone, NO_MEMORY);
+        finish(&t);
+        CU_ASSERT_EQUAL(device->batches, 4); /* one sequence has no halves */
+        for (int i = 0; i < 3; i++) end(r[i]);
+        end(alone);
+    }
+}
+
+/* ---- the device is lost ---- */
+
+enum { QUIET_MS = 30 };
+static executor *left_behind[16]; /* threads may still look at these */
+static int       n_left_behind;
+
+/* Who was stuck comes back when all that it knew is gone. */
+static void come_back(bench *t)
+{
+    left_behind[n_left_behind++] = t->x;
+    sem_post(&device->stuck);
+    EVENTUALLY(atomic_load(&device->came_back));
+    nap(20);
+}
+
+/* A good batch, a bad one, and more in the queue. */
+static void lose_the_device(const backend_ops *ops, int id, int deadline_ms, const char *part)
+{
     bench t;
-    error err;
+    error why = {""}, err;
     int   retry;
-    begin(&t, 64, 16);
-    request *good = make(2, 50), *poison = make(1, POISON), *failing = make(1, FAILING), *later = make(3, 70);
-    CU_ASSERT_EQUAL(batcher_submit(t.queue, &good->j, &retry, &err), OK);
-    CU_ASSERT_EQUAL(batcher_submit(t.queue, &poison->j, &retry, &err), OK);
-    sem_wait(&good->finished);
-    sem_wait(&poison->finished);
-    CU_ASSERT_EQUAL(batcher_submit(t.queue, &failing->j, &retry, &err), OK);
-    sem_wait(&failing->finished);
-    CU_ASSERT_EQUAL(batcher_submit(t.queue, &later->j, &retry, &err), OK);
-    sem_wait(&later->finished);
-    CU_ASSERT_TRUE(good->result == OK && rows_right(good) && later->result == OK && rows_right(later));
-    CU_ASSERT_EQUAL(poison->result, NOT_FINITE);
-    CU_ASSERT_EQUAL(failing->result, GPU_FAILED);
-    CU_ASSERT_STRING_EQUAL(failing->why, "the device said no");
+    const bool stuck = id == STUCK_INSIDE || id == STUCK_AT_DOOR;
+    request *r[5] = {make(3, 50), make(3, id), make(3, 60), make(3, 70), make(2, 80)}, *late = make(1, 90);
+    begin(&t, ops, 12, 3);
+    for (int i = 0; i < 5; i++) submit(&t, r[i]);
+    go(&t, deadline_ms);
+    EVENTUALLY(executor_lost(t.x, &why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, part));
+    for (int i = 0; i < 5; i++) {
+        CU_ASSERT_EQUAL_FATAL(atomic_load(&r[i]->calls), 1); /* before it says so */
+        if (i == 0 && r[i]->result == OK) CU_ASSERT_TRUE(rows_right(r[i]));
+        if (i > 0) CU_ASSERT_EQUAL(r[i]->result, GPU_LOST);
+        if (i > 0) CU_ASSERT_STRING_EQUAL(r[i]->why, why.text);
+    }
+    CU_ASSERT_EQUAL(batcher_submit(t.queue, &late->j, &retry, &err), GPU_LOST);
+    CU_ASSERT_TRUE(executor_lost(t.x, &why));
+    batcher_close(t.queue);
+    CU_ASSERT_EQUAL(executor_join(t.x, &why), GPU_LOST); /* does not wait for the stuck */
+    batcher_free(t.queue);
+    memset(&t.e, 0xff, sizeof t.e);
+    for (int i = 0; i < 5; i++) end(r[i]);
+    free(late);
+    if (stuck) come_back(&t);
+    CU_ASSERT_FALSE(device->misused);
+}
+
+static void a_lost_device_answers_everyone(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) lose_the_device(all_ops[o], LOSING, 60000, "an illegal address");
+}
+
+static void a_silent_device_is_lost(void)
+{
+    for (int o = 1; o < SLOTS_MOST; o++)
+        lose_the_device(all_ops[o], SILENT, QUIET_MS, "a batch of 3 sequences, 6 tokens is not done after 30 ms");
+}
+
+static void a_call_that_does_not_return_is_given_up(void)
+{
+    for (int o = 1; o < SLOTS_MOST; o++) {
+        lose_the_device(all_ops[o], STUCK_INSIDE, QUIET_MS, "a call has not returned for 30 ms");
+        lose_the_device(all_ops[o], STUCK_AT_DOOR, QUIET_MS, "a call has not returned for 30 ms");
+    }
+}
+
+static void joining_does_not_wait_for_the_stuck(void)
+{
+    bench t;
+    error why = {""};
+    request *r = make(1, STUCK_INSIDE);
+    begin(&t, &two_slots, 12, 3);
+    submit(&t, r);
+    go(&t, QUIET_MS);
+    batcher_close(t.queue);
+    CU_ASSERT_EQUAL(executor_join(t.x, &why), GPU_LOST);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "has not returned"));
+    answered(r, GPU_LOST);
+    batcher_free(t.queue);
+    end(r);
+    come_back(&t);
+    CU_ASSERT_EQUAL(executor_join(NULL, &why), OK);
+}
+
+/* One slot computes within its call: however long that takes is no fault of a device. */
+static void a_slow_cpu_is_not_lost(void)
+{
+    bench t;
+    error why = {""};
+    request *r = make(1, STUCK_INSIDE);
+    begin(&t, &one_slot, 12, 3);
+    submit(&t, r);
+    go(&t, 1);
+    nap(30);
+    CU_ASSERT_FALSE(executor_lost(t.x, &why));
+    sem_post(&device->stuck);
+    answered(r, OK);
     finish(&t);
-    end(good), end(poison), end(failing), end(later);
+    end(r);
 }
 
 void executor_suite(CU_pSuite s)
 {
-    CU_add_test(s, "every row reaches its request, however batches are cut", rows_reach_their_request);
-    CU_add_test(s, "a row that is not finite and a failed batch cost only their own requests",
+    CU_add_test(s, "every row reaches its request, however batches are cut, on one slot and on more",
+                rows_reach_their_request);
+    CU_add_test(s, "of three slots one computes and one is staged, in order; one slot has one batch",
+                one_computes_and_one_is_staged);
+    CU_add_test(s, "work that comes while a batch computes is staged at once", work_that_comes_is_staged_at_once);
+    CU_add_test(s, "G91 a row that is not finite and a failed batch cost only their own requests",
                 bad_rows_cost_only_their_request);
+    CU_add_test(s, "G83 a batch without memory runs as two halves, a request may be cut between them",
+                halves_answer_what_the_whole_cannot);
+    CU_add_test(s, "G83 what fails in its half ends with no memory, a single sequence at once",
+                what_fails_in_its_half_is_no_memory);
+    CU_add_test(s, "G84 G87 a lost device: everything queued and in flight is answered, later submits too",
+                a_lost_device_answers_everyone);
+    CU_add_test(s, "G86 a batch that is not done by its deadline: the device is lost", a_silent_device_is_lost);
+    CU_add_test(s, "G86 a call that does not return: the watcher answers, who comes back touches nothing",
+                a_call_that_does_not_return_is_given_up);
+    CU_add_test(s, "the end does not wait for a stuck thread", joining_does_not_wait_for_the_stuck);
+    CU_add_test(s, "a slow CPU is not taken for a lost device", a_slow_cpu_is_not_lost);
 }

@@ -1,0 +1,305 @@
+/* test_engine.c - which device an engine runs on, and whether it is right: a GPU that is the CPU in disguise, and does
+ * what the test tells it. */
+#include <CUnit/CUnit.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "runtime/base/clock.h"
+#include "runtime/serve/executor.h"
+#include "tests/support/tiny_model.h"
+
+enum { GOLDEN_EVERY_MS = 5 };
+
+/* ---- the disguise: rows of the CPU, one look late, by two slots that share it ---- */
+
+typedef struct { status rc; const char *text; } refusal;
+static refusal     opening;        /* of open(); rc OK: it opens */
+static const char *precision_said;
+static atomic_int  wrong;          /* 0: right, 1: one number of a row, 2: NaN */
+static atomic_int  fails;          /* a status that collect() gives, once */
+static atomic_int  batches;
+static const batch *slots[2];
+static bool         looked[2];
+
+static status gpu_open(backend **out, const model *m, backend_reserve reserve, error *err)
+{
+    *out = NULL;
+    if (opening.rc != OK) return fail(err, opening.rc, "%s", opening.text);
+    return backend_cpu.open(out, m, reserve, err);
+}
+
+static status gpu_submit(backend *b, int slot, const batch *in, error *err)
+{
+    (void)b, (void)err;
+    CU_ASSERT_PTR_NULL(slots[slot]);
+    slots[slot] = in;
+    looked[slot] = false;
+    return OK;
+}
+
+static status gpu_collect(backend *b, int slot, float *out, uint8_t *finite, error *err)
+{
+    const batch *in = slots[slot];
+    const status failure = (status)atomic_load(&fails);
+    if (!looked[slot]) {
+        looked[slot] = true;
+        return PENDING;
+    }
+    slots[slot] = NULL;
+    atomic_fetch_add(&batches, 1);
+    if (failure != OK) {
+        atomic_store(&fails, OK);
+        return fail(err, failure, "told to fail");
+    }
+    status rc = backend_cpu.submit(b, 0, in, err);
+    if (rc == OK) rc = backend_cpu.collect(b, 0, out, finite, err);
+    const int how = atomic_load(&wrong);
+    if (how == 1) out[0] += out[0] < 0 ? 3.0f : -3.0f;
+    if (how == 2) memset(out, 0xff, sizeof *out);
+    if (how == 2) finite[0] = 0;
+    return rc;
+}
+
+static const char *gpu_describe(const backend *b)
+{
+    (void)b;
+    return "a disguise";
+}
+
+static const char *gpu_precision(const backend *b)
+{
+    (void)b;
+    return precision_said;
+}
+
+static void gpu_close(backend *b) { backend_cpu.close(b); }
+
+static const backend_ops gpu = {.abi = BACKEND_ABI, .name = "cuda", .slots = 2, .open = gpu_open,
+                                .submit = gpu_submit, .collect = gpu_collect, .close = gpu_close,
+                                .describe = gpu_describe, .precision = gpu_precision};
+
+static char *folder;
+
+static status open_engine(engine **e, engine_backend asked, engine_options o, error *err)
+{
+    o.batch_tokens = o.batch_tokens ? o.batch_tokens : 256;
+    o.batch_sequences = o.batch_sequences ? o.batch_sequences : 16;
+    o.threads = 1;
+    o.backend = asked;
+    o.cuda = &gpu;
+    *err = (error){""};
+    return engine_open(e, folder, o, err);
+}
+
+static void begin(tiny_model m)
+{
+    opening = (refusal){OK, ""};
+    precision_said = "float16";
+    atomic_store(&wrong, 0);
+    atomic_store(&fails, OK);
+    atomic_store(&batches, 0);
+    slots[0] = slots[1] = NULL;
+    folder = tiny_folder_make();
+    tiny_model_write(folder, m);
+}
+
+static const tiny_model embedding = {.pooling = "mean_tokens", .normalize = 1};
+
+/* ---- which device ---- */
+
+static void runs_on(engine_backend asked, const char *name)
+{
+    engine *e;
+    error err;
+    CU_ASSERT_EQUAL_FATAL(open_engine(&e, asked, (engine_options){0}, &err), OK);
+    CU_ASSERT_STRING_EQUAL(e->ops->name, name);
+    CU_ASSERT_EQUAL(e->golden != NULL, e->ops != &backend_cpu);
+    engine_close(e);
+}
+
+static void refused(engine_backend asked, status why, const char *part)
+{
+    engine *e = (engine *)&folder;
+    error err;
+    CU_ASSERT_EQUAL(open_engine(&e, asked, (engine_options){0}, &err), why);
+    CU_ASSERT_PTR_NULL(e);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, part));
+    if (!strstr(err.text, part)) printf("\n    \"%s\", wanted \"%s\"", err.text, part);
+}
+
+static void what_is_asked_for_is_used(void)
+{
+    begin(embedding);
+    runs_on(ENGINE_CUDA, "cuda");
+    runs_on(ENGINE_AUTO, "cuda");
+    CU_ASSERT_EQUAL(batches, 2); /* the golden rows, each time */
+    runs_on(ENGINE_CPU, "cpu");
+    CU_ASSERT_EQUAL(batches, 2);
+    tiny_folder_remove(folder);
+}
+
+static void where_there_is_none(void)
+{
+    begin(embedding);
+    opening = (refusal){NOT_FOUND, "no driver"};
+    runs_on(ENGINE_AUTO, "cpu");
+    refused(ENGINE_CUDA, GPU_LOST, "no GPU to use: no driver");
+    tiny_folder_remove(folder);
+}
+
+static void one_that_fails_is_not_replaced(void)
+{
+    static const refusal failures[] = {{GPU_LOST, "unknown error (999)"}, {NO_MEMORY, "80 MiB do not fit"},
+                                       {GPU_FAILED, "no handle"}};
+    begin(embedding);
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        opening = failures[i];
+        refused(ENGINE_AUTO, failures[i].rc, failures[i].text);
+        refused(ENGINE_CUDA, failures[i].rc, failures[i].text);
+        runs_on(ENGINE_CPU, "cpu");
+    }
+    tiny_folder_remove(folder);
+}
+
+static void a_model_that_it_does_not_run(void)
+{
+    begin(embedding);
+    opening = (refusal){BAD_INPUT, "heads of 8"};
+    runs_on(ENGINE_AUTO, "cpu");
+    refused(ENGINE_CUDA, BAD_INPUT, "heads of 8");
+    tiny_folder_remove(folder);
+}
+
+static void a_head_has_no_route(void)
+{
+    begin((tiny_model){.labels = 1});
+    refused(ENGINE_CPU, BAD_INPUT, "a reranker is not served yet");
+    refused(ENGINE_CUDA, BAD_INPUT, "a reranker is not served yet");
+    tiny_folder_remove(folder);
+    begin((tiny_model){.labels = 3});
+    refused(ENGINE_AUTO, BAD_INPUT, "a classifier is not served yet");
+    CU_ASSERT_EQUAL(batches, 0);
+    tiny_folder_remove(folder);
+}
+
+/* ---- is it right ---- */
+
+static void wrong_rows_refuse_the_start(void)
+{
+    static const char *const limits[][2] = {{"float16", "wanted at least 0.9990"}, {"bfloat16", "wanted at least 0.9900"},
+                                            {"float32", "wanted at least 0.9999"}};
+    begin(embedding);
+    for (int how = 1; how <= 2; how++)
+        for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+            atomic_store(&wrong, how);
+            precision_said = limits[i][0];
+            refused(ENGINE_AUTO, GPU_FAILED, "wrong numbers: cosine ");
+            refused(ENGINE_CUDA, GPU_FAILED, limits[i][1]);
+        }
+    atomic_store(&wrong, 0);
+    precision_said = "float8";
+    refused(ENGINE_CUDA, BAD_INPUT, "precision \"float8\"");
+    precision_said = "float16";
+    atomic_store(&fails, GPU_LOST);
+    refused(ENGINE_AUTO, GPU_LOST, "told to fail");
+    tiny_folder_remove(folder);
+}
+
+/* Whatever the limits of a batch are, there is something to compare. */
+static void the_sequences_fit_the_batch(void)
+{
+    static const struct { int tokens, sequences, S; } rows[] = {{256, 16, 6}, {256, 1, 1}, {64, 16, 4}, {64, 2, 2}};
+    begin(embedding); /* 64 positions */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        engine *e;
+        error err;
+        const engine_options o = {.batch_tokens = rows[i].tokens, .batch_sequences = rows[i].sequences};
+        CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CUDA, o, &err), OK);
+        const batch *in = golden_batch(e->golden);
+        CU_ASSERT_EQUAL(in->S, rows[i].S);
+        CU_ASSERT(in->T <= rows[i].tokens && in->longest <= 64 && in->starts[in->S] == in->T);
+        engine_close(e);
+    }
+    tiny_folder_remove(folder);
+}
+
+typedef struct { engine *e; batcher *queue; executor *x; } running;
+
+static void run(running *r)
+{
+    error err;
+    const executor_options options = {.batch_deadline_ms = 60000, .golden_every_ms = GOLDEN_EVERY_MS};
+    begin(embedding);
+    CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, (policy_limits){256, 16, 10000}, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, options, &err), OK);
+}
+
+static void stop(running *r, status expected)
+{
+    error why;
+    batcher_close(r->queue);
+    CU_ASSERT_EQUAL(executor_join(r->x, &why), expected);
+    batcher_free(r->queue);
+    engine_close(r->e);
+    tiny_folder_remove(folder);
+}
+
+static void nap(void) { nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); }
+
+static bool eventually_lost(running *r, error *why)
+{
+    for (int naps = 0; naps < 10000; naps++, nap())
+        if (executor_lost(r->x, why)) return true;
+    return false;
+}
+
+static bool eventually_checked(int times)
+{
+    for (int naps = 0; naps < 10000 && atomic_load(&batches) < times; naps++) nap();
+    return atomic_load(&batches) >= times;
+}
+
+static void an_idle_device_is_checked(void)
+{
+    running r;
+    error why = {""};
+    run(&r);
+    CU_ASSERT_TRUE(eventually_checked(4));
+    atomic_store(&fails, NO_MEMORY); /* is told, and harms nobody */
+    CU_ASSERT_TRUE(eventually_checked(7));
+    CU_ASSERT_FALSE(executor_lost(r.x, &why));
+    stop(&r, OK);
+
+    for (int how = 1; how <= 2; how++) {
+        run(&r);
+        CU_ASSERT_TRUE(eventually_checked(2));
+        atomic_store(&wrong, how);
+        CU_ASSERT_TRUE(eventually_lost(&r, &why));
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "wrong numbers"));
+        stop(&r, GPU_LOST);
+    }
+
+    run(&r);
+    atomic_store(&fails, GPU_LOST);
+    CU_ASSERT_TRUE(eventually_lost(&r, &why));
+    CU_ASSERT_STRING_EQUAL(why.text, "told to fail");
+    stop(&r, GPU_LOST);
+}
+
+void engine_suite(CU_pSuite s)
+{
+    CU_add_test(s, "the device that is asked for is used, auto takes the GPU", what_is_asked_for_is_used);
+    CU_add_test(s, "G88 no GPU: auto takes the CPU, cuda is refused", where_there_is_none);
+    CU_add_test(s, "G82 G89 G92 a GPU that fails at the start is refused, not replaced by the CPU",
+                one_that_fails_is_not_replaced);
+    CU_add_test(s, "a model that the GPU does not run: auto takes the CPU, cuda is refused",
+                a_model_that_it_does_not_run);
+    CU_add_test(s, "rerankers and classifiers are refused by name: no route serves them", a_head_has_no_route);
+    CU_add_test(s, "G90 a device that gives wrong rows or NaN is refused with the cosine and its limit",
+                wrong_rows_refuse_the_start);
+    CU_add_test(s, "the golden sequences fit into a batch of any limits", the_sequences_fit_the_batch);
+    CU_add_test(s, "G90 an idle device is checked again and again; wrong rows end it", an_idle_device_is_checked);
+}
