@@ -56,10 +56,11 @@ template <int width> static __device__ __forceinline__ void copy_tile(const bloc
     constexpr int chunks = width / 8;
     uint16_t     *key = s.key[t % TILES_HELD], *value = s.value[t % TILES_HELD];
 #pragma unroll
-    for (int i = threadIdx.x; i < TILE * chunks; i += THREADS) {
-        const int    row = i / chunks, token = t * TILE + row, to = row * stride<width> + i % chunks * 8;
+    for (int i = 0; i < TILE * chunks / THREADS; i++) {
+        const int    chunk = i * THREADS + threadIdx.x, row = chunk / chunks, column = chunk % chunks * 8;
+        const int    token = t * TILE + row, to = row * stride<width> + column;
         const bool   there = token < b.keys;
-        const size_t from = static_cast<size_t>(there ? token : 0) * b.row + i % chunks * 8;
+        const size_t from = static_cast<size_t>(there ? token : 0) * b.row + column;
         if (token - row % GROUP >= b.keys) continue;
         ptx_copy_async_16(key + to, b.key + from, there);
         ptx_copy_async_16(value + to, b.value + from, there);
@@ -205,8 +206,8 @@ static __device__ __forceinline__ void put_queries(const queries<width> &w, uint
     }
     __syncwarp();
 #pragma unroll
-    for (int i = lane; i < GROUP * chunks; i += LANES) {
-        const int row = row0 + i / chunks, column = i % chunks * 8;
+    for (int i = 0; i < GROUP * chunks / LANES; i++) {
+        const int chunk = i * LANES + lane, row = row0 + chunk / chunks, column = chunk % chunks * 8;
         if (row < rows)
             *reinterpret_cast<uint4 *>(out + row * out_row + column) =
                 *reinterpret_cast<const uint4 *>(staged + row * stride<width> + column);
