@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # check_sass.sh [FOLDER] - what nvcc and ptxas made of the kernels in FOLDER (kernels/cuda).
 #
-# For each kernel and each chip that CMakeLists.txt names: no stack, no spill, no local memory, neither in ptxas's report
-# nor as an instruction (LDL, STL); products on tensor cores (HMMA) from ldmatrix (LDSM) and cp.async (LDGSTS) in every
-# kernel that includes ptx.cuh.  Prints a table.  Exits 77, which ctest calls skipped, where there is no nvcc, and where
-# nvdisasm is missing after the report was found clean: docker/install.sh cuda brings it to build/tools.
+# For each kernel and each chip that CMakeLists.txt names: no stack, no spill, no local memory, neither in the report of
+# ptxas nor as an instruction (LDL, STL); products on tensor cores (HMMA) from ldmatrix (LDSM) and cp.async (LDGSTS) in
+# every kernel that includes ptx.cuh.  Prints a table.  Exits 77, which ctest calls skipped, where there is no nvcc, and
+# where nvdisasm is missing after the report was found clean: docker/install.sh cuda brings it to build/tools.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -12,14 +12,18 @@ folder=${1:-kernels/cuda}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-command -v nvcc >/dev/null || { echo "not compiled here: no nvcc in PATH; $folder/*.cu were built for the emulator alone"; exit 77; }
+command -v nvcc >/dev/null || {
+    echo "not compiled here: no nvcc in PATH; $folder/*.cu were built for the emulator alone"
+    exit 77
+}
 nvdisasm=$(command -v nvdisasm || find build/tools -name nvdisasm -type f 2>/dev/null | head -n 1)
 chips=$(grep -o 'code=sm_[0-9a-z]*' CMakeLists.txt | sed 's/code=//' | sort -u)
 [ -n "$chips" ] || { echo "CMakeLists.txt: names no code=sm_..."; exit 1; }
 
 compile() { # compile FILE CHIP: a cubin, ptxas's report, the instructions
     local to="$work/$(basename "$1" .cu).$2"
-    nvcc -std=c++17 -O3 -lineinfo -arch="$2" -cubin -I. -Ikernels/cuda -Xptxas -v --Werror all-warnings "$1" -o "$to.cubin" >"$to.report" 2>&1 ||
+    nvcc -std=c++17 -O3 -lineinfo -arch="$2" -cubin -I. -Ikernels/cuda -Xptxas -v --Werror all-warnings \
+        "$1" -o "$to.cubin" >"$to.report" 2>&1 ||
         { cat "$to.report"; echo "$1 does not compile for $2"; return 1; }
     [ -z "$nvdisasm" ] || "$nvdisasm" -c "$to.cubin" >"$to.sass"
 }
@@ -34,7 +38,8 @@ for source in "$folder"/*.cu; do
 done
 [ "$bad" = 0 ] || exit 1
 
-# One line a kernel: chip, name, registers, shared bytes, stack, spilled bytes, local bytes, HMMA, LDSM, LDGSTS, LDL + STL.
+# One line a kernel: chip, name, registers; bytes of shared memory, stack, spills, local memory; how many HMMA, LDSM,
+# LDGSTS, LDL and STL, instructions.
 program=$(cat <<'AWK'
 function number_before(word,    i) { for (i = 2; i <= NF; i++) if (index($i, word) == 1) return $(i - 1) + 0; return 0 }
 FNR == 1 { report = FILENAME ~ /\.report$/; name = "" }
@@ -65,7 +70,7 @@ END {
 }
 AWK
 )
-printf '%-7s %-60s %9s %6s %5s %5s %5s %5s %5s %6s\n' chip kernel registers shared stack spill local HMMA LDSM LDGSTS
+printf '%-7s %-40s %9s %6s %5s %5s %5s %5s %5s %6s\n' chip kernel registers shared stack spill local HMMA LDSM LDGSTS
 for source in "$folder"/*.cu; do
     for chip in $chips; do
         to="$work/$(basename "$source" .cu).$chip"
@@ -73,9 +78,9 @@ for source in "$folder"/*.cu; do
         awk "$program" "$to.report" ${sass:+"$sass"} >"$to.table"
         [ -s "$to.table" ] || { echo "$source: no kernel for $chip"; bad=1; }
         while read -r chip_seen name registers shared stack spill lmem hmma ldsm ldgsts lost instructions; do
-            plain=$(c++filt "$name" | sed 's/^void //; s/(element_type)0/f16/; s/(element_type)1/bf16/; s/([a-z_]*, *[a-z]*)$//; s/([a-z_]*)$//')
-            printf '%-7s %-60s %9d %6d %5d %5d %5d %5d %5d %6d\n' "$chip_seen" "$plain" "$registers" "$shared" "$stack" "$spill" \
-                $((lmem + lost)) "$hmma" "$ldsm" "$ldgsts"
+            plain=$(c++filt "$name" | sed 's/^void //; s/(element_type)0/f16/; s/(element_type)1/bf16/; s/([^()]*)$//')
+            printf '%-7s %-40s %9d %6d %5d %5d %5d %5d %5d %6d\n' "$chip_seen" "$plain" "$registers" "$shared" \
+                "$stack" "$spill" $((lmem + lost)) "$hmma" "$ldsm" "$ldgsts"
             [ "$registers" -gt 0 ] || { echo "$source: ptxas says nothing of $plain"; bad=1; }
             [ $((stack + spill + lmem + lost)) -eq 0 ] || { echo "$source: $plain for $chip uses local memory"; bad=1; }
             [ -n "$nvdisasm" ] || continue
@@ -86,4 +91,7 @@ for source in "$folder"/*.cu; do
     done
 done
 [ "$bad" = 0 ] || exit 1
-[ -n "$nvdisasm" ] || { echo "the report is clean; no nvdisasm, so no instruction was looked at (docker/install.sh cuda)"; exit 77; }
+[ -n "$nvdisasm" ] || {
+    echo "the report is clean; no nvdisasm, so no instruction was looked at (docker/install.sh cuda)"
+    exit 77
+}
