@@ -208,6 +208,7 @@ static void work(simt_worker *w, simt_launch *l, unsigned number)
     w->ring_first = w->ring_count = 0;
     w->random = l->options.seed * 2654435761u + number * 40503u;
     simt_context_adopt(&w->own);
+    simt_release(&l->start_token); /* by each OS thread: to TSan, thread-local memory is written when a thread begins */
     simt_faults_named(w, true);
     const unsigned seats = seats_of(l);
     for (unsigned i = 0; i < SIMT_SEATS; i++) w->seats[i].living = 0;
@@ -294,7 +295,6 @@ void simt_run(simt_dim grid, simt_dim block, size_t shared_bytes, const std::fun
     l.blocks = static_cast<unsigned>(blocks);
     l.step = l.options.seed % l.blocks ? l.options.seed % l.blocks : 1;
     while (divisor(l.step, l.blocks) != 1) l.step++;
-    simt_release(&l.start_token);
     const int others = std::min(l.options.os_threads, static_cast<int>(blocks)) - 1;
     std::vector<std::thread> threads_of_os;
     for (int i = 0; i < others; i++) threads_of_os.emplace_back(share, &l, static_cast<unsigned>(i) + 1);

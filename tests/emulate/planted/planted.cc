@@ -1,8 +1,12 @@
-/* planted.cc - small kernels, right and wrong, that show what the emulator takes and what it finds.
+/* planted.cc KERNEL SEED LATE THREADS - runs a small kernel, right or wrong, to show what the emulator takes and finds.
  *
  * A planted bug is the whole difference between a kernel and a right one, mostly one line; its name says which.  Numbers
- * are small integers, exact in every type, so that results are compared for equality. */
-#include "planted.h"
+ * are small integers, exact in every type, so that results are compared for equality.  Ends with 0 when the result is
+ * right, with 1 when it is not and stderr says "wrong: ...", with 2 when there is no such kernel; a bug that the emulator
+ * or a sanitizer names ends it as that does.
+ *
+ * A program of its own, because a bug ends the process, and because TSan looks away in the child of a process that has
+ * fibers. */
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -138,6 +142,27 @@ static int transposes()
     float *to = data(out);
     simt_run({1, 1, 1}, {32, 1, 1}, 512, [=] { weighted(to); });
     return compare(out, [](size_t i) { return 1 + static_cast<float>(i % 8) + 0.5f * static_cast<float>(i / 8); });
+}
+
+/* Every 16-bit number times 1: 16 of them are the first column of a. */
+template <element_type element> static int widened()
+{
+    std::vector<float> out(65536);
+    float *to = data(out);
+    simt_run({64, 1, 1}, {32, 1, 1}, 0, [=] {
+        const unsigned row = threadIdx.x / 4, first = threadIdx.x % 4 == 0;
+        const uint32_t one = element_from_f32(element, 1), b[2] = {first ? one : 0, 0};
+        for (unsigned i = blockIdx.x * 1024; i < (blockIdx.x + 1) * 1024; i += 16) {
+            const uint32_t a[4] = {first ? i + row : 0, first ? i + row + 8 : 0, 0, 0};
+            float c[4] = {};
+            simt_mma_16816(element, c, a, b);
+            if (first) to[i + row] = c[0];
+            if (first) to[i + row + 8] = c[2];
+        }
+    });
+    const auto comparable = [](float x) { return x == x ? x : 1234.5f; }; /* which no 16-bit number is */
+    for (float &x : out) x = comparable(x);
+    return compare(out, [&](size_t i) { return comparable(element_to_f32(element, static_cast<uint16_t>(i))); });
 }
 
 /* Lanes that exchange without memory: widths, votes, parts of a warp, a warp of 8 lanes, lanes that left. */
@@ -391,6 +416,8 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"sums", sums<SUM_RIGHT>},
     {"products f16", products<ELEMENT_F16, PRODUCT_RIGHT>},
     {"products bf16", products<ELEMENT_BF16, PRODUCT_RIGHT>},
+    {"widened f16", widened<ELEMENT_F16>},
+    {"widened bf16", widened<ELEMENT_BF16>},
     {"transposes", transposes},
     {"exchanges", exchanges},
     {"turns", all_turns<TURN_RIGHT>},
@@ -428,13 +455,15 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"launch too large", launch_too_large},
 };
 
-int planted_run(const char *name, unsigned seed, bool copies_late, int os_threads)
+/* TSan takes fibers for threads that are still busy, and would give them a second at exit. */
+extern "C" const char *__tsan_default_options();
+extern "C" const char *__tsan_default_options() { return "atexit_sleep_ms=0"; }
+
+int main(int argc, char **argv)
 {
-    const simt_options before = simt_get_options();
-    simt_set_options({seed, copies_late, os_threads});
-    int result = 2;
+    if (argc != 5) return 2;
+    simt_set_options({static_cast<unsigned>(atoi(argv[2])), atoi(argv[3]) != 0, atoi(argv[4])});
     for (const auto &k : kernels)
-        if (!strcmp(k.name, name)) result = k.run();
-    simt_set_options(before);
-    return result;
+        if (!strcmp(k.name, argv[1])) return k.run();
+    return 2;
 }
