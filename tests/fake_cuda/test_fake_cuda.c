@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fake_cuda.h"
-#include "planted/planted_kernels.h"
+#include "tests/fake_cuda/planted/planted_kernels.h"
 #include "tests/support/child.h"
 
 enum { N = 200, BYTES = N * (int)sizeof(float), SEEDS = 50 };
