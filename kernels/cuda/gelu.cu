@@ -17,7 +17,7 @@ template <element_type element> static __global__ void __launch_bounds__(THREADS
     if (column >= g.inner || rows <= 0) return;
 
     float bias[COLUMNS];
-    element_unpack8<element>(bias, *reinterpret_cast<const uint4 *>(element_at(g.bias, column)));
+    element_load8<element>(bias, element_at(g.bias, column));
     uint16_t *at = element_at(g.x, static_cast<size_t>(row0) * g.inner + column);
     uint4     chunks[ROWS] = {};
 #pragma unroll
@@ -46,7 +46,5 @@ int cuda_gelu_run(const cuda_gelu *g, kernel_stream stream)
 {
     enum { INNER_MAX = 65535 * THREADS * COLUMNS }; /* a grid's y ends there */
     if (g->tokens < 1 || g->inner < COLUMNS || g->inner > INNER_MAX || g->inner % COLUMNS) return KERNEL_BAD_SHAPE;
-    if (g->element == ELEMENT_F16) return launch<ELEMENT_F16>(*g, stream);
-    if (g->element == ELEMENT_BF16) return launch<ELEMENT_BF16>(*g, stream);
-    return KERNEL_BAD_SHAPE;
+    return g->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*g, stream) : launch<ELEMENT_BF16>(*g, stream);
 }

@@ -34,6 +34,6 @@ template <element_type element, int rounds = 1> static int launch(const cuda_nor
 
 int cuda_norm_run(const cuda_norm *n, kernel_stream stream)
 {
-    if (!row_shape_fits(n->tokens, n->hidden, n->element)) return KERNEL_BAD_SHAPE;
+    if (!row_shape_fits(n->tokens, n->hidden)) return KERNEL_BAD_SHAPE;
     return n->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*n, stream) : launch<ELEMENT_BF16>(*n, stream);
 }

@@ -79,8 +79,7 @@ static __device__ __forceinline__ void row_normalize(float (&x)[rounds][4], cons
 }
 
 /* A shape that the rows' kernels take: 16-byte rows, and no more than the registers hold. */
-static inline bool row_shape_fits(int tokens, int hidden, element_type element)
+static inline bool row_shape_fits(int tokens, int hidden)
 {
-    return tokens >= 1 && hidden >= 8 && hidden <= KERNEL_HIDDEN_MAX && hidden % 8 == 0 &&
-           (element == ELEMENT_F16 || element == ELEMENT_BF16);
+    return tokens >= 1 && hidden >= 8 && hidden <= KERNEL_HIDDEN_MAX && hidden % 8 == 0;
 }

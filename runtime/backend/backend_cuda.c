@@ -23,7 +23,7 @@ _Static_assert((int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX && (
                (int)POOL_WEIGHTED_MEAN == POOLING_WEIGHTED_MEAN, "the description's bits are the kernel's");
 
 enum { SLOTS = 3, GOLDEN_TOKENS = 128, GOLDEN_SEQUENCES = 8, FINITE_ALIGNMENT = 256 };
-static const int64_t TUNE_NS = 5000000000;   /* of a start without a cache: well above what all buckets take on a GPU */
+static const int64_t TUNE_NS = 3000000000;   /* of a start without a cache: some 3000 candidates, each a graph of 50 us and its making */
 static const int64_t SETTLE_NS = 1000000000; /* three batches take milliseconds */
 
 /* A vector may differ from float32's by a cosine of 1e-4 in all; the tanh form of GELU may take a tenth of that. */

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "kernels/half.h"
-#include "tests/emulate/simt_vector.h"
+#include "simt_vector.h"
 
 #define __global__
 #define __device__

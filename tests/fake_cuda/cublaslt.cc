@@ -45,7 +45,8 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *out)
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
 {
     call c(CALL_cublasLtDestroy);
-    if (!c.refused) schedule_drain();
+    if (c.keeps()) return c.no_blas();
+    schedule_drain();
     libraries.take(handle);
     return c.no_blas();
 }
@@ -82,6 +83,7 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasCompute
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
 {
     call c(CALL_cublasLtMatmulDescDestroy);
+    if (c.keeps()) return c.no_blas();
     descs.take(desc);
     return c.no_blas();
 }
@@ -115,6 +117,7 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataT
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
 {
     call c(CALL_cublasLtMatrixLayoutDestroy);
+    if (c.keeps()) return c.no_blas();
     layouts.take(layout);
     return c.no_blas();
 }
@@ -145,6 +148,7 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out)
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference)
 {
     call c(CALL_cublasLtMatmulPreferenceDestroy);
+    if (c.keeps()) return c.no_blas();
     preferences.take(preference);
     return c.no_blas();
 }

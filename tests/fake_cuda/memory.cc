@@ -34,7 +34,8 @@ static range &pinned_range = *new range{"pinned memory block", size_t(64) << 30}
 
 static bool             is_open;
 static size_t           used;
-static struct sigaction fault_before;
+static bool             watching;
+static struct sigaction fault_before, fault_in_kernel; /* whose handlers were there: the process's, the emulator's */
 
 static range *range_of(const void *pointer)
 {
@@ -80,17 +81,34 @@ static std::string described(const void *pointer)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     const range *r = range_of(info->si_addr);
+    const bool in_kernel = the_device.working && the_device.current.call == CALL_cudaLaunchKernel;
+    if (r && in_kernel && fault_in_kernel.sa_sigaction) { /* which says block and thread, and ends the process */
+        complain("touched %s", described(info->si_addr).c_str());
+        fault_in_kernel.sa_sigaction(number, info, context);
+    }
     if (r && the_device.working) breach("touched %s", described(info->si_addr).c_str());
     if (r) {
         the_device.current = {CALL_NONE, 0};
         breach("the host touched %s%s", described(info->si_addr).c_str(),
                r == &device_range ? ", which only a kernel or a copy may" : "");
     }
-    if ((fault_before.sa_flags & SA_SIGINFO) && fault_before.sa_sigaction) {
-        fault_before.sa_sigaction(number, info, context);
+    const struct sigaction &next = in_kernel && fault_in_kernel.sa_sigaction ? fault_in_kernel : fault_before;
+    if (next.sa_flags & SA_SIGINFO) {
+        next.sa_sigaction(number, info, context);
         return;
     }
-    sigaction(number, &fault_before, nullptr); /* and the same instruction faults again */
+    sigaction(number, &next, nullptr); /* and the same instruction faults again */
+}
+
+void memory_watch()
+{
+    struct sigaction now = {}, there;
+    now.sa_sigaction = on_fault;
+    now.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &now, &there);
+    if (watching && there.sa_sigaction != on_fault) fault_in_kernel = there;
+    if (!watching) fault_before = there;
+    watching = true;
 }
 
 static void reserve(range *r)
@@ -99,12 +117,7 @@ static void reserve(range *r)
     if (base == MAP_FAILED) breach("the host has no %zu bytes of addresses for a %s", r->reserve, r->kind);
     madvise(base, r->reserve, MADV_DONTDUMP);
     r->base = r->next = static_cast<unsigned char *>(base);
-    if (fault_before.sa_flags) return;
-    struct sigaction now = {};
-    now.sa_sigaction = on_fault;
-    now.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGSEGV, &now, &fault_before);
-    fault_before.sa_flags |= SA_ONSTACK; /* set: installed */
+    if (!watching) memory_watch();
 }
 
 cudaError_t memory_allocate(void **out, memory_place place, size_t bytes)

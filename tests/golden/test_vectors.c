@@ -1,61 +1,23 @@
 /* Sentence vectors of the real model against a float64 reference (golden/data/README.md): 361 texts, every length from
  * 3 to 256 tokens, alone and in company, on every set of kernels that this machine runs. */
 #include <CUnit/CUnit.h>
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kernels/cpu/kernels.h"
 #include "runtime/backend/backend.h"
+#include "tests/support/reference.h"
 
-enum { ROWS = 361, DIMENSIONS = 384, LONGEST = 256, BATCH_TOKENS = 2048, BATCH_ROWS = 64, VOCABULARY = 30522 };
+enum { ROWS = REFERENCE_ROWS, DIMENSIONS = REFERENCE_DIMENSIONS, BATCH_TOKENS = 2048, BATCH_ROWS = 64 };
 static const double BAR = 2e-6;
 
 /* A sanitizer makes the arithmetic some twenty times slower: then a sample, spread over all lengths. */
 static int stride(void) { return *BEELINE_SANITIZED ? 24 : 1; }
 
-static struct { int n; int32_t ids[LONGEST]; } texts[ROWS];
-static float   expected[ROWS][DIMENSIONS];
-
-static bool read_reference(void)
-{
-    static bool done;
-    if (done) return true;
-    FILE *lines = fopen(BEELINE_SOURCE_DIR "/tests/golden/data/minilm_reference.jsonl", "r");
-    FILE *rows = fopen(BEELINE_SOURCE_DIR "/tests/golden/data/minilm_reference.f32", "rb");
-    char *line = NULL;
-    size_t size = 0;
-    int    n = 0;
-    done = lines && rows && fread(expected, sizeof *expected, ROWS, rows) == ROWS && fgetc(rows) == EOF;
-    for (; done && getline(&line, &size, lines) > 0; n++) {
-        cJSON *row = cJSON_Parse(line), *ids = cJSON_GetObjectItem(row, "ids"), *id;
-        done = n < ROWS && cJSON_GetArraySize(ids) > 0 && cJSON_GetArraySize(ids) <= LONGEST;
-        if (done) cJSON_ArrayForEach(id, ids) texts[n].ids[texts[n].n++] = id->valueint;
-        cJSON_Delete(row);
-    }
-    done = done && n == ROWS;
-    free(line);
-    if (lines) fclose(lines);
-    if (rows) fclose(rows);
-    return done;
-}
-
-static model *open_minilm(void)
-{
-    directory *d;
-    model     *m = NULL;
-    error      err;
-    if (directory_open(&d, BEELINE_SOURCE_DIR "/models/all-MiniLM-L6-v2", &err) != OK ||
-        model_open(&m, d, 512, VOCABULARY, &err) != OK)
-        fprintf(stderr, "%s (make model)\n", err.text);
-    directory_close(d);
-    return m;
-}
-
 static backend *open_backend(const kernels *k)
 {
-    model   *m = read_reference() ? open_minilm() : NULL;
+    model   *m = reference_read() ? reference_model() : NULL;
     backend *b = NULL;
     error    err;
     CU_ASSERT_PTR_NOT_NULL(m);
@@ -76,10 +38,12 @@ static double run(backend *b, const int *which, int n, float (*kept)[DIMENSIONS]
     batch          in = {.S = n, .ids = ids, .starts = starts, .normalize = normalize};
     memset(normalize, 1, sizeof normalize);
     for (int i = 0; i < n; i++) {
-        memcpy(ids + in.T, texts[which[i]].ids, (size_t)texts[which[i]].n * sizeof *ids);
-        in.T += texts[which[i]].n;
+        int            tokens;
+        const int32_t *text = reference_ids(which[i], &tokens);
+        memcpy(ids + in.T, text, (size_t)tokens * sizeof *ids);
+        in.T += tokens;
         starts[i + 1] = in.T;
-        if (texts[which[i]].n > in.longest) in.longest = texts[which[i]].n;
+        if (tokens > in.longest) in.longest = tokens;
     }
     error  err;
     double worst = 0;
@@ -87,7 +51,7 @@ static double run(backend *b, const int *which, int n, float (*kept)[DIMENSIONS]
     for (int i = 0; i < n; i++) {
         memcpy(kept[which[i]], out[i], sizeof out[i]);
         for (int d = 0; d < DIMENSIONS; d++) {
-            double error_seen = fabs((double)out[i][d] - (double)expected[which[i]][d]);
+            double error_seen = fabs((double)out[i][d] - (double)reference_vector(which[i])[d]);
             if (!(error_seen <= worst)) worst = error_seen; /* NaN counts as worse */
         }
     }
@@ -109,12 +73,14 @@ static double run_mixed(backend *b, int sample, float (*kept)[DIMENSIONS])
     for (int i = 0; i < ROWS; i++) {
         int row = i * 100 % ROWS; /* 361 = 19 x 19: every row once */
         if (row % sample) continue;
-        if (n == BATCH_ROWS || tokens + texts[row].n > BATCH_TOKENS) {
+        int length;
+        (void)reference_ids(row, &length);
+        if (n == BATCH_ROWS || tokens + length > BATCH_TOKENS) {
             worst = fmax(worst, run(b, which, n, kept));
             n = tokens = 0;
         }
         which[n++] = row;
-        tokens += texts[row].n;
+        tokens += length;
     }
     return fmax(worst, run(b, which, n, kept));
 }
