@@ -45,7 +45,8 @@ static void convert(const product_matrix &x, size_t start, size_t step, size_t c
 }
 
 /* Panels of `width` lines, each [depth][width]; a line of the operand is `depth` elements, `along` apart. */
-static std::vector<float> panels(const product_matrix &x, size_t lines, size_t depth, size_t between, size_t along, size_t width)
+static std::vector<float> panels(const product_matrix &x, size_t lines, size_t depth, size_t between, size_t along,
+                                 size_t width)
 {
     std::vector<float> out((lines + width - 1) / width * width * depth, 0.0f);
     for (size_t i = 0; i < lines; i++)
@@ -98,7 +99,8 @@ static tile_kernel best_tile()
 void product_sums(const product &p, float *sums)
 {
     const tile_kernel        t = best_tile();
-    const std::vector<float> a = p.a_transposed ? panels(p.a, p.m, p.k, p.a.ld, 1, t.rows) : panels(p.a, p.m, p.k, 1, p.a.ld, t.rows);
+    const std::vector<float> a =
+        p.a_transposed ? panels(p.a, p.m, p.k, p.a.ld, 1, t.rows) : panels(p.a, p.m, p.k, 1, p.a.ld, t.rows);
     const std::vector<float> b = p.b_transposed ? panels(p.b, p.n, p.k, 1, p.b.ld, t.columns)
                                                 : panels(p.b, p.n, p.k, p.b.ld, 1, t.columns);
     const size_t             n_block = N_BLOCK / t.columns * t.columns;
@@ -110,9 +112,11 @@ void product_sums(const product &p, float *sums)
             for (size_t i = 0; i < p.m; i += t.rows)
                 for (size_t j = n0; j < std::min(p.n, n0 + n_block); j += t.columns) {
                     const size_t rows = std::min(t.rows, p.m - i), columns = std::min(t.columns, p.n - j);
-                    for (size_t x = 0; x < columns; x++) memcpy(&c[x * t.rows], sums + (j + x) * p.m + i, rows * sizeof(float));
+                    for (size_t x = 0; x < columns; x++)
+                        memcpy(&c[x * t.rows], sums + (j + x) * p.m + i, rows * sizeof(float));
                     t.run(&a[i * p.k + k0 * t.rows], &b[j * p.k + k0 * t.columns], depth, c.data());
-                    for (size_t x = 0; x < columns; x++) memcpy(sums + (j + x) * p.m + i, &c[x * t.rows], rows * sizeof(float));
+                    for (size_t x = 0; x < columns; x++)
+                        memcpy(sums + (j + x) * p.m + i, &c[x * t.rows], rows * sizeof(float));
                 }
     }
 }
