@@ -1,6 +1,6 @@
 /* simt.cc - launches, seats, the ring of threads that can run, and __syncthreads.
  *
- * Compiled without sanitizers: it changes stacks, and its own accesses to what fibers share are no part of the kernel. */
+ * Compiled without sanitizers: it changes stacks, and its own accesses to what fibers share are no kernel's. */
 #include "simt_block.h"
 #include <cstdarg>
 #include <cstdio>
@@ -186,8 +186,8 @@ static bool seat_next(simt_worker *w, simt_block *b)
                     same++, before += j < i;
             if (f->ended || before) continue;
             fprintf(stderr, "simt: block (%u,%u,%u): %u threads, the first (%u,%u,%u), wait for %s at %s:%d\n",
-                    f->block_index.x, f->block_index.y, f->block_index.z, same, f->thread_index.x, f->thread_index.y, f->thread_index.z,
-                    f->waits_for, f->file, f->line);
+                    f->block_index.x, f->block_index.y, f->block_index.z, same, f->thread_index.x, f->thread_index.y,
+                    f->thread_index.z, f->waits_for, f->file, f->line);
         }
     print_kernel(w->launch);
     abort();
@@ -278,10 +278,12 @@ void simt_run(simt_dim grid, simt_dim block, size_t shared_bytes, const std::fun
 {
     const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
     const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
-    if (simt_here || !blocks || blocks > INT32_MAX || !threads || threads > SIMT_THREADS_MAX || shared_bytes > SIMT_SHARED_MAX) {
-        fprintf(stderr, "simt: no launch: grid (%u,%u,%u), block (%u,%u,%u) of at most %d threads, %zu of at most %d bytes "
-                "shared%s\n", grid.x, grid.y, grid.z, block.x, block.y, block.z, SIMT_THREADS_MAX, shared_bytes,
-                SIMT_SHARED_MAX, simt_here ? ", within a kernel" : "");
+    const bool fits = threads <= SIMT_THREADS_MAX && shared_bytes <= SIMT_SHARED_MAX;
+    if (simt_here || !blocks || blocks > INT32_MAX || !threads || !fits) {
+        fprintf(stderr, "simt: no launch: grid (%u,%u,%u), block (%u,%u,%u) of at most %d threads", grid.x, grid.y,
+                grid.z, block.x, block.y, block.z, SIMT_THREADS_MAX);
+        fprintf(stderr, ", %zu of at most %d bytes shared%s\n", shared_bytes, SIMT_SHARED_MAX,
+                simt_here ? ", within a kernel" : "");
         abort();
     }
     static std::atomic<uint64_t> launches;

@@ -1,9 +1,10 @@
 /* simt_block.h - inside the emulator: a launch, its blocks, their warps and threads, and who runs next.
  *
- * A worker is one OS thread's share of a launch.  It keeps a few blocks resident, as a multiprocessor does, and one ring
- * of threads that can run.  A thread that must wait switches to the next of the ring; when a block ends or the ring is
- * empty the worker's own flow goes on, fills the empty seat or reports a deadlock.  All of it belongs to the worker's OS
- * thread, but for the launch's counter of blocks.  Workers, with their stacks, are kept for later launches. */
+ * A worker is one OS thread's share of a launch.  It keeps a few blocks in its seats, as a multiprocessor does, and one
+ * ring of threads that can run.  A thread that must wait switches to the next of the ring; when a block ends or the
+ * ring is empty the worker's own flow goes on, fills the empty seat or reports a deadlock.  All of it belongs to the
+ * worker's OS thread, but for the launch's counter of blocks.  Workers, with their stacks, are kept for later launches.
+ */
 #ifndef TESTS_EMULATE_SIMT_BLOCK_H
 #define TESTS_EMULATE_SIMT_BLOCK_H
 #include <atomic>

@@ -43,7 +43,7 @@ void simt_copy_wait(int left)
     simt_fiber *f = simt_running();
     if (left < 0) SIMT_BREACH(f, nullptr, 0, "cp.async.wait_group %d", left);
     size_t n = 0;
-    for (; n < f->copies.size() && f->copies[n].group + static_cast<unsigned>(left) < f->groups; n++) land(&f->copies[n]);
+    while (n < f->copies.size() && f->copies[n].group + static_cast<unsigned>(left) < f->groups) land(&f->copies[n++]);
     f->copies.erase(f->copies.begin(), f->copies.begin() + static_cast<std::ptrdiff_t>(n));
 }
 

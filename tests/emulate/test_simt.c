@@ -1,6 +1,6 @@
-/* The emulator takes what is right and finds what is wrong: kernels with one planted bug each (planted/), whose words are
- * read.  A bug is found as a wrong result, by the emulator's own word, or by a sanitizer; a row says what each
- * build must say, so that no check can quietly stop to find anything. */
+/* The emulator takes what is right and finds what is wrong: kernels with one planted bug each (planted/planted.cc),
+ * whose words are read.  A bug is found as a wrong result, by the emulator's own word, or by a sanitizer; a row says
+ * what each build must say, so that no check can quietly stop to find anything. */
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <stdbool.h>

@@ -59,11 +59,11 @@ template <class V, int VECTORS, int NR>
 static inline __attribute__((always_inline)) void tile(const float *a, const float *b, size_t depth, float *c)
 {
     constexpr int WIDTH = sizeof(V) / sizeof(float), MR = VECTORS * WIDTH;
+    typedef V     loose __attribute__((aligned(4), may_alias)); /* panels are aligned as their elements */
     V             sum[NR][VECTORS];
     memcpy(sum, c, sizeof sum);
     for (size_t p = 0; p < depth; p++, a += MR, b += NR) {
-        V x[VECTORS];
-        memcpy(x, a, sizeof x);
+        const auto *x = reinterpret_cast<const loose *>(a);
         for (int j = 0; j < NR; j++)
             for (int v = 0; v < VECTORS; v++) sum[j][v] += x[v] * b[j];
     }
@@ -129,7 +129,8 @@ void product_finish(const product &p, const float *sums, bool wrong)
             if (p.beta != 0.0f) x += p.beta * element(p.c, j * p.c.ld + i);
             if (p.has_bias) x += element(p.bias, i);
             if (p.relu && x < 0.0f) x = 0.0f;
-            if (p.gelu) x = 0.5f * x * (1.0f + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+            /* (1 + tanh(z)) / 2 is 1 / (1 + exp(-2 z)), and that is three times as fast. */
+            if (p.gelu) x /= 1.0f + expf(-1.5957691216f * (x + 0.044715f * x * x * x));
             if (wrong && i == 0 && j == 0) x = 64.0f - x;
             const size_t at = j * p.d.ld + i;
             void        *d = const_cast<void *>(p.d.at);

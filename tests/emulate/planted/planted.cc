@@ -1,9 +1,9 @@
 /* planted.cc KERNEL SEED LATE THREADS - runs a small kernel, right or wrong, to show what the emulator takes and finds.
  *
- * A planted bug is the whole difference between a kernel and a right one, mostly one line; its name says which.  Numbers
- * are small integers, exact in every type, so that results are compared for equality.  Ends with 0 when the result is
- * right, with 1 when it is not and stderr says "wrong: ...", with 2 when there is no such kernel; a bug that the emulator
- * or a sanitizer names ends it as that does.
+ * A planted bug is the whole difference between a kernel and a right one, mostly one line; its name says which.
+ * Numbers are small integers, exact in every type, so that results are compared for equality.  Ends with 0 when the
+ * result is right, with 1 when it is not and stderr says "wrong: ...", with 2 when there is no such kernel; a bug that
+ * the emulator or a sanitizer names ends it as that does.
  *
  * A program of its own, because a bug ends the process, and because TSan looks away in the child of a process that has
  * fibers. */
@@ -70,7 +70,7 @@ static __global__ void __launch_bounds__(128) product(const uint16_t *a, const u
             const unsigned row = i / 4, column = i % 4 * 8;
             uint16_t *to = tiles + (step % 2 * 128 + row) * ROW + column;
             simt_copy_async_16(to, a + row * DEPTH + step * TILE + column, true);
-            simt_copy_async_16(to + 64 * ROW, b + row * DEPTH + step * TILE + column, row < 63); /* b's last row: zeros */
+            simt_copy_async_16(to + 64 * ROW, b + row * DEPTH + step * TILE + column, row < 63); /* the last: zeros */
         }
         simt_copy_commit();
     };
@@ -102,7 +102,7 @@ template <element_type element, product_flaw flaw> static int products()
     std::vector<uint16_t> a(64 * DEPTH + 8), b(64 * DEPTH + 8);
     uint16_t *pa = reinterpret_cast<uint16_t *>((reinterpret_cast<uintptr_t>(a.data()) + 15) / 16 * 16);
     uint16_t *pb = reinterpret_cast<uint16_t *>((reinterpret_cast<uintptr_t>(b.data()) + 15) / 16 * 16);
-    const auto number = [](size_t i, int salt) { return static_cast<float>(static_cast<int>(i * 7 + i / DEPTH) % salt - 3); };
+    const auto number = [](size_t i, size_t salt) { return static_cast<float>((i * 7 + i / DEPTH) % salt) - 3; };
     for (size_t i = 0; i < 64 * DEPTH; i++) {
         pa[i] = element_from_f32(element, number(i, 11));
         pb[i] = element_from_f32(element, number(i, 13) / 8);
@@ -113,7 +113,7 @@ template <element_type element, product_flaw flaw> static int products()
     return compare(c, [&](size_t i) {
         double sum = 0;
         for (size_t k = 0; k < DEPTH; k++)
-            sum += static_cast<double>(number(i / 64 * DEPTH + k, 11)) * static_cast<double>(number(i % 64 * DEPTH + k, 13)) / 8;
+            sum += static_cast<double>(number(i / 64 * DEPTH + k, 11) * number(i % 64 * DEPTH + k, 13)) / 8;
         return i % 64 == 63 ? 0.0f : static_cast<float>(sum);
     });
 }
@@ -123,7 +123,8 @@ static __global__ void weighted(float *out)
 {
     uint16_t *v = shared_array<uint16_t>(); /* [16,16]; only its first eight columns are multiplied */
     const unsigned lane = threadIdx.x;
-    for (unsigned i = lane; i < 256; i += 32) v[i] = f16_from_f32(static_cast<float>(i % 16) + 0.5f * static_cast<float>(i / 16));
+    for (unsigned i = lane; i < 256; i += 32)
+        v[i] = f16_from_f32(static_cast<float>(i % 16) + 0.5f * static_cast<float>(i / 16));
     __syncwarp();
     uint32_t f[4], fv[4];
     for (unsigned i = 0; i < 4; i++) {
