@@ -68,6 +68,7 @@ status cuda_device_condemn(cuda_device *d, const char *why, error *err)
 static status outcome(cuda_device *d, const char *call, int code, error *err)
 {
     const status class = class_of(code);
+    if (class == PENDING) (void)cudaGetLastError(); /* "not ready" is kept too, and is no launch's outcome */
     if (class == OK || class == PENDING) return class;
     const status rc = fail(err, class, "%s: %d %s, %s", call, code, cudaGetErrorName((cudaError_t)code),
                            cudaGetErrorString((cudaError_t)code));

@@ -323,7 +323,8 @@ void cuda_serve_suite(CU_pSuite s)
     CU_add_test(s, "G88 no driver, no GPU, an old driver: auto serves on the CPU and says why, or 71", without_a_gpu);
     CU_add_test(s, "G82 G89 G90 G92 G93 a GPU that fails at start is refused, never replaced by the CPU",
                 a_gpu_that_fails_at_start);
-    CU_add_test(s, "G84 G85 G87 a sticky error: its batch 503, no 200 after, exit 70", a_sticky_error_ends_the_process);
+    CU_add_test(s, "G84 G85 G87 G94 a sticky error, also a late one: its batch 503, no 200 after, exit 70",
+                a_sticky_error_ends_the_process);
     CU_add_test(s, "G86 work that never completes, a call that never returns: 503, exit 70", a_hang_ends_the_process);
     CU_add_test(s, "SIGTERM while the device hangs: everyone is answered 503, exit 70", a_signal_during_a_hang);
     CU_add_test(s, "G83 no memory: two halves, then 503; a bad launch: 500; the next is answered",

@@ -190,7 +190,8 @@ call::call(call_id id)
         breach("not while serving: it allocates, frees, captures, instantiates or waits for the whole device");
     if ((when == UNSAFE || when == BLOCKING) && capture_forbids()) {
         complain("not while this thread captures: CUDA programming guide, Stream Capture, Prohibited Operations");
-        refused = blas ? static_cast<int>(CUBLAS_STATUS_EXECUTION_FAILED) : static_cast<int>(cudaErrorStreamCaptureUnsupported);
+        refused = blas ? static_cast<int>(CUBLAS_STATUS_EXECUTION_FAILED)
+                       : static_cast<int>(cudaErrorStreamCaptureUnsupported);
     }
 }
 

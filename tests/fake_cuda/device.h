@@ -11,7 +11,12 @@
 #include <cublasLt.h>
 
 #define CALL_NUMBER(result, name, arguments, when) CALL_##name,
-enum call_id { CALLS_cuda(CALL_NUMBER) CALLS_cublasLt(CALL_NUMBER) CALL_cudaLaunchKernel, CALL_work, CALL_NONE, CALLS = CALL_NONE };
+enum call_id {
+    CALLS_cuda(CALL_NUMBER) CALLS_cublasLt(CALL_NUMBER) CALL_cudaLaunchKernel,
+    CALL_work,
+    CALL_NONE,
+    CALLS = CALL_NONE
+};
 
 struct origin { call_id call; long number; }; /* "the 3rd cudaMalloc" */
 const char *call_name(call_id id);

@@ -88,7 +88,8 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
     call c(CALL_cudaGraphExecDestroy);
     if (c.keeps()) return c.no();
     const std::unique_ptr<executable> gone = executables.take(exec);
-    if (!gone->turn->empty() && !the_device.sticky && !the_device.stuck) breach("a launch of this graph has not finished");
+    if (!gone->turn->empty() && !the_device.sticky && !the_device.stuck)
+        breach("a launch of this graph has not finished");
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }
 

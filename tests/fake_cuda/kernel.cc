@@ -29,7 +29,8 @@ static cudaError_t check(const void *kernel, dim3 grid, dim3 block, size_t share
         return cudaErrorInvalidConfiguration;
     }
     if (shared_bytes > shared_limit(kernel)) {
-        complain("%zu bytes of dynamic shared memory, the limit of this kernel is %zu", shared_bytes, shared_limit(kernel));
+        complain("%zu bytes of dynamic shared memory, the limit of this kernel is %zu", shared_bytes,
+                 shared_limit(kernel));
         return cudaErrorInvalidValue;
     }
     return cudaSuccess;

@@ -62,8 +62,9 @@ static std::string described(const void *pointer)
     const allocation *a = found_in(r->live, pointer), *gone = found_in(r->dead, pointer);
     const auto       *p = static_cast<const unsigned char *>(pointer);
     if (!a && gone) {
-        snprintf(text, sizeof text, "the %s of %zu bytes made by %s (number %ld) and given back by %s (number %ld)", r->kind,
-                 gone->bytes, call_name(gone->made.call), gone->made.number, call_name(gone->freed.call), gone->freed.number);
+        snprintf(text, sizeof text, "the %s of %zu bytes made by %s (number %ld) and given back by %s (number %ld)",
+                 r->kind, gone->bytes, call_name(gone->made.call), gone->made.number, call_name(gone->freed.call),
+                 gone->freed.number);
         return text;
     }
     if (!a) return std::string("no ") + r->kind + " at all";
@@ -139,7 +140,8 @@ cudaError_t memory_allocate(void **out, memory_place place, size_t bytes)
     a->end_page = a->page + pages;
     a->begin = a->end_page - rounded;
     r->next = a->end_page + PAGE;
-    if (mprotect(a->page, pages, PROT_READ | PROT_WRITE)) breach("the host has no memory for a %s of %zu bytes", r->kind, bytes);
+    if (mprotect(a->page, pages, PROT_READ | PROT_WRITE))
+        breach("the host has no memory for a %s of %zu bytes", r->kind, bytes);
     memset(a->page, MEMORY_POISON, pages);
     if (place == MEMORY_DEVICE) {
         used += rounded;
@@ -168,7 +170,8 @@ void memory_free(void *pointer, memory_place place)
     range *r = place == MEMORY_DEVICE ? &device_range : &pinned_range;
     if (!pointer) return;
     allocation *a = range_of(pointer) == r ? found_in(r->live, pointer) : nullptr;
-    if (!a || a->begin != pointer) breach("%p is no begin of a %s: it is in %s", pointer, r->kind, described(pointer).c_str());
+    if (!a || a->begin != pointer)
+        breach("%p is no begin of a %s: it is in %s", pointer, r->kind, described(pointer).c_str());
     const size_t pages = static_cast<size_t>(a->end_page - a->page);
     if (place == MEMORY_DEVICE) {
         memory_open();
@@ -204,7 +207,8 @@ void memory_require(const void *pointer, size_t bytes, const char *what)
     if (!a || p < a->begin || p >= a->begin + a->bytes) breach("%s begins in %s", what, described(pointer).c_str());
     const size_t left = a->bytes - static_cast<size_t>(p - a->begin);
     if (bytes > left)
-        breach("%s of %zu bytes ends %zu bytes past the end of %s", what, bytes, bytes - left, described(pointer).c_str());
+        breach("%s of %zu bytes ends %zu bytes past the end of %s", what, bytes, bytes - left,
+               described(pointer).c_str());
 }
 
 bool memory_overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
@@ -218,7 +222,8 @@ void memory_open()
     if (is_open) return;
     is_open = true;
     for (const auto &row : device_range.live)
-        mprotect(row.second->page, static_cast<size_t>(row.second->end_page - row.second->page), PROT_READ | PROT_WRITE);
+        mprotect(row.second->page, static_cast<size_t>(row.second->end_page - row.second->page),
+                 PROT_READ | PROT_WRITE);
 }
 
 void memory_close()

@@ -64,7 +64,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
     if (!s) return c.answer(cudaErrorInvalidResourceHandle);
     const std::unique_ptr<stream> gone = streams.take(s);
     if (gone->q->capturing) breach("this stream captures");
-    /* What is queued runs all the same: "the call returns at once and the stream goes when its work has completed". */
+    /* What is queued runs all the same: the call returns at once and the stream goes when its work is done. */
     schedule_close(gone->q.get());
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }

@@ -69,7 +69,8 @@ static void begin(element_type element, unsigned seed)
     GOOD(cublasLtMatrixLayoutCreate(&t.b, type, K, N, K));
     GOOD(cublasLtMatrixLayoutCreate(&t.d, type, M, N, LD));
     GOOD(cublasLtMatmulPreferenceCreate(&t.preference));
-    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace));
+    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+                                              sizeof workspace));
 }
 
 static void end(void)
@@ -94,8 +95,8 @@ static int heuristic(cublasLtMatmulHeuristicResult_t *out, int most, int *n)
 static int matmul(float beta, const cublasLtMatmulAlgo_t *algo, size_t workspace_bytes)
 {
     const float one = 1;
-    return cublasLtMatmul(t.library, t.desc, &one, t.device_a, t.a, t.device_b, t.b, &beta, t.device_d, t.d, t.device_d, t.d, algo,
-                          t.workspace, workspace_bytes, t.stream);
+    return cublasLtMatmul(t.library, t.desc, &one, t.device_a, t.a, t.device_b, t.b, &beta, t.device_d, t.d, t.device_d,
+                          t.d, algo, t.workspace, workspace_bytes, t.stream);
 }
 
 static void fetch(void)
@@ -108,11 +109,13 @@ static double wanted(int row, int column, uint32_t epilogue, float beta)
 {
     double x = 0;
     for (int k = 0; k < K; k++)
-        x += (double)element_to_f32(t.element, t.host_a[row * K + k]) * element_to_f32(t.element, t.host_b[column * K + k]);
+        x += (double)element_to_f32(t.element, t.host_a[row * K + k]) *
+             element_to_f32(t.element, t.host_b[column * K + k]);
     x += (double)beta * element_to_f32(t.element, t.c[column * LD + row]);
     if (epilogue & CUBLASLT_EPILOGUE_BIAS) x += element_to_f32(t.element, t.bias[row]);
     if ((epilogue & CUBLASLT_EPILOGUE_RELU) && x < 0) x = 0;
-    if (epilogue & CUBLASLT_EPILOGUE_GELU) x *= 0.5 * (1 + tanh(sqrt(2 / 3.14159265358979) * (x + 0.044715 * x * x * x)));
+    if (epilogue & CUBLASLT_EPILOGUE_GELU)
+        x *= 0.5 * (1 + tanh(sqrt(2 / 3.14159265358979) * (x + 0.044715 * x * x * x)));
     return x;
 }
 
@@ -137,7 +140,8 @@ static void every_algorithm_and_epilogue_is_right_and_writes_nothing_between_the
                 for (int column = 0; column < N; column++) {
                     for (int row = 0; row < M; row++) {
                         const double x = wanted(row, column, epilogues[e], beta);
-                        right = right && fabs(element_to_f32(t.element, t.out[column * LD + row]) - x) <= unit * fabs(x) + 1e-4;
+                        right = right &&
+                                fabs(element_to_f32(t.element, t.out[column * LD + row]) - x) <= unit * fabs(x) + 1e-4;
                     }
                     right = right && !memcmp(&t.out[column * LD + M], &t.c[column * LD + M], (LD - M) * 2);
                 }
@@ -158,7 +162,8 @@ static void a_column_is_the_same_number_in_every_batch(void)
         GOOD(cublasLtMatrixLayoutSetAttribute(t.d, CUBLASLT_MATRIX_LAYOUT_COLS, &n, sizeof n));
         GOOD(matmul(0, NULL, WORKSPACE));
         fetch();
-        for (uint64_t column = 0; column < n; column++) CU_ASSERT_EQUAL(memcmp(&t.out[column * LD], &all[column * LD], M * 2), 0);
+        for (uint64_t column = 0; column < n; column++)
+            CU_ASSERT_EQUAL(memcmp(&t.out[column * LD], &all[column * LD], M * 2), 0);
     }
     end();
 }
@@ -168,11 +173,12 @@ static void a_column_is_the_same_number_in_every_batch(void)
 static void a_descriptor_that_breaks_the_tables_is_refused_by_each_call(void)
 {
     enum { LD_SMALL, ROWS, BATCH, ROW_ORDER, TYPE_MIXED, BIAS_TYPE, SCALE, EPILOGUE, TRANSPOSED, DEVICE_ALPHA, BREAKS };
-    static const int statuses[BREAKS] = {[LD_SMALL] = CUBLAS_STATUS_INVALID_VALUE,   [ROWS] = CUBLAS_STATUS_INVALID_VALUE,
-                                         [BATCH] = CUBLAS_STATUS_NOT_SUPPORTED,      [ROW_ORDER] = CUBLAS_STATUS_NOT_SUPPORTED,
-                                         [TYPE_MIXED] = CUBLAS_STATUS_NOT_SUPPORTED, [BIAS_TYPE] = CUBLAS_STATUS_NOT_SUPPORTED,
-                                         [SCALE] = CUBLAS_STATUS_NOT_SUPPORTED,      [EPILOGUE] = CUBLAS_STATUS_NOT_SUPPORTED,
-                                         [TRANSPOSED] = CUBLAS_STATUS_INVALID_VALUE, [DEVICE_ALPHA] = CUBLAS_STATUS_NOT_SUPPORTED};
+    static const int statuses[BREAKS] = {
+        [LD_SMALL] = CUBLAS_STATUS_INVALID_VALUE,   [ROWS] = CUBLAS_STATUS_INVALID_VALUE,
+        [BATCH] = CUBLAS_STATUS_NOT_SUPPORTED,      [ROW_ORDER] = CUBLAS_STATUS_NOT_SUPPORTED,
+        [TYPE_MIXED] = CUBLAS_STATUS_NOT_SUPPORTED, [BIAS_TYPE] = CUBLAS_STATUS_NOT_SUPPORTED,
+        [SCALE] = CUBLAS_STATUS_NOT_SUPPORTED,      [EPILOGUE] = CUBLAS_STATUS_NOT_SUPPORTED,
+        [TRANSPOSED] = CUBLAS_STATUS_INVALID_VALUE, [DEVICE_ALPHA] = CUBLAS_STATUS_NOT_SUPPORTED};
     const int64_t    ld = M - 8;
     const uint64_t   rows = M + 8;
     const int32_t    two = 2, row_order = CUBLASLT_ORDER_ROW, f32 = CUDA_R_32F, f16 = CUDA_R_16F, op_n = CUBLAS_OP_N;
@@ -186,20 +192,29 @@ static void a_descriptor_that_breaks_the_tables_is_refused_by_each_call(void)
         switch (broken) {
         case LD_SMALL: GOOD(cublasLtMatrixLayoutSetAttribute(t.d, CUBLASLT_MATRIX_LAYOUT_LD, &ld, sizeof ld)); break;
         case ROWS: GOOD(cublasLtMatrixLayoutSetAttribute(t.d, CUBLASLT_MATRIX_LAYOUT_ROWS, &rows, sizeof rows)); break;
-        case BATCH: GOOD(cublasLtMatrixLayoutSetAttribute(t.b, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &two, sizeof two)); break;
-        case ROW_ORDER: GOOD(cublasLtMatrixLayoutSetAttribute(t.a, CUBLASLT_MATRIX_LAYOUT_ORDER, &row_order, sizeof row_order)); break;
-        case TYPE_MIXED: GOOD(cublasLtMatrixLayoutSetAttribute(t.b, CUBLASLT_MATRIX_LAYOUT_TYPE, &bf16, sizeof bf16)); break;
+        case BATCH:
+            GOOD(cublasLtMatrixLayoutSetAttribute(t.b, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &two, sizeof two));
+            break;
+        case ROW_ORDER:
+            GOOD(cublasLtMatrixLayoutSetAttribute(t.a, CUBLASLT_MATRIX_LAYOUT_ORDER, &row_order, sizeof row_order));
+            break;
+        case TYPE_MIXED:
+            GOOD(cublasLtMatrixLayoutSetAttribute(t.b, CUBLASLT_MATRIX_LAYOUT_TYPE, &bf16, sizeof bf16));
+            break;
         case BIAS_TYPE: set_desc(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &f32, sizeof f32); break;
         case SCALE: set_desc(CUBLASLT_MATMUL_DESC_SCALE_TYPE, &f16, sizeof f16); break;
         case EPILOGUE: set_epilogue(CUBLASLT_EPILOGUE_GELU_AUX_BIAS); break;
         case TRANSPOSED: set_desc(CUBLASLT_MATMUL_DESC_TRANSA, &op_n, sizeof op_n); break;
-        case DEVICE_ALPHA: set_desc(CUBLASLT_MATMUL_DESC_POINTER_MODE, &(int32_t){CUBLASLT_POINTER_MODE_DEVICE}, 4); break;
+        case DEVICE_ALPHA:
+            set_desc(CUBLASLT_MATMUL_DESC_POINTER_MODE, &(int32_t){CUBLASLT_POINTER_MODE_DEVICE}, 4);
+            break;
         }
         CU_ASSERT_EQUAL(heuristic(found, 8, &n), statuses[broken]);
         CU_ASSERT_EQUAL(n, 0);
         CU_ASSERT_EQUAL(matmul(0, NULL, WORKSPACE), statuses[broken]);
         CU_ASSERT_EQUAL(matmul(0, &good.algo, WORKSPACE), statuses[broken]);
-        CU_ASSERT_EQUAL(cublasLtMatmulAlgoCheck(t.library, t.desc, t.a, t.b, t.d, t.d, &good.algo, &checked), statuses[broken]);
+        CU_ASSERT_EQUAL(cublasLtMatmulAlgoCheck(t.library, t.desc, t.a, t.b, t.d, t.d, &good.algo, &checked),
+                        statuses[broken]);
         end();
     }
 }
@@ -258,14 +273,17 @@ static void addresses_workspace_and_bias_are_as_the_algorithm_was_asked_for(void
     GOOD(matmul(0, &found[3].algo, WORKSPACE));
     t.device_a -= 1;
 
-    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &two, sizeof two));
+    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &two,
+                                              sizeof two));
     GOOD(heuristic(found, 8, &n));
     CU_ASSERT_EQUAL(n, 2);
-    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &none, sizeof none));
+    GOOD(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &none,
+                                              sizeof none));
     GOOD(heuristic(found, 8, &n));
     CU_ASSERT_EQUAL(n, 1);
-    CU_ASSERT_EQUAL(cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &none, 4),
-                    CUBLAS_STATUS_INVALID_VALUE);
+    CU_ASSERT_EQUAL(
+        cublasLtMatmulPreferenceSetAttribute(t.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &none, 4),
+        CUBLAS_STATUS_INVALID_VALUE);
 
     const void *bias = NULL;
     set_epilogue(CUBLASLT_EPILOGUE_BIAS);
@@ -341,11 +359,11 @@ static bool two_at_once_are_right(unsigned seed, bool shared)
     GOOD(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
     GOOD(heuristic(found, 8, &n));
     GOOD(matmul(0, &found[1].algo, WORKSPACE));
-    GOOD(cublasLtMatmul(t.library, t.desc, &two, t.device_a, t.a, t.device_b, t.b, &zero, d, t.d, d, t.d, &found[1].algo,
-                        shared ? t.workspace : workspace, WORKSPACE, other));
+    GOOD(cublasLtMatmul(t.library, t.desc, &two, t.device_a, t.a, t.device_b, t.b, &zero, d, t.d, d, t.d,
+                        &found[1].algo, shared ? t.workspace : workspace, WORKSPACE, other));
     /* one more, so that the other stream has sums in the workspace while the first one finishes, on some seed */
-    GOOD(cublasLtMatmul(t.library, t.desc, &one, t.device_a, t.a, t.device_a, t.b, &zero, d, t.d, d, t.d, &found[1].algo,
-                        shared ? t.workspace : workspace, WORKSPACE, other));
+    GOOD(cublasLtMatmul(t.library, t.desc, &one, t.device_a, t.a, t.device_a, t.b, &zero, d, t.d, d, t.d,
+                        &found[1].algo, shared ? t.workspace : workspace, WORKSPACE, other));
     GOOD(cudaDeviceSynchronize());
     fetch();
     bool right = true;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fake_cuda.h"
-#include "planted/planted_kernels.h"
+#include "tests/fake_cuda/planted/planted_kernels.h"
 #include "tests/support/child.h"
 
 enum { N = 200, BYTES = N * (int)sizeof(float), SEEDS = 50 };
@@ -226,8 +226,9 @@ static void memory_is_the_devices_own(void)
 {
     breaks(host_reads, "the host touched the device memory block of 800 bytes made by cudaMalloc (number 1)");
     breaks(host_reads_what_a_kernel_wrote, "the host touched the device memory block of 800 bytes");
-    breaks(kernel_uses_freed, "work of cudaLaunchKernel (number 1): touched the device memory block of 800 bytes made by "
-                              "cudaMalloc (number 2) and given back by cudaFree (number 1)");
+    breaks(kernel_uses_freed,
+           "work of cudaLaunchKernel (number 1): touched the device memory block of 800 bytes made by "
+           "cudaMalloc (number 2) and given back by cudaFree (number 1)");
     breaks(copies_freed, "given back by cudaFree");
     breaks(frees_twice, "is no begin of a device memory block");
     breaks(frees_pinned_in_use, "a copy that has not run uses this memory");
@@ -390,7 +391,12 @@ static void serving_makes_a_stream(void) { cudaStream_t s; at_serving(); (void)c
 static void serving_makes_an_event(void) { cudaEvent_t e; at_serving(); (void)cudaEventCreate(&e); }
 static void serving_captures(void) { (void)cudaStreamBeginCapture(at_serving().a, cudaStreamCaptureModeRelaxed); }
 static void serving_waits_for_all(void) { at_serving(); (void)cudaDeviceSynchronize(); }
-static void serving_copies_at_once(void) { float x; const things t = at_serving(); (void)cudaMemcpy(&x, t.device, 4, cudaMemcpyDefault); }
+static void serving_copies_at_once(void)
+{
+    float x;
+    const things t = at_serving();
+    (void)cudaMemcpy(&x, t.device, 4, cudaMemcpyDefault);
+}
 static void serving_on_the_legacy_stream(void) { (void)planted_add(at_serving().device, 1, N, NULL); }
 
 static void serving_is_queueing_and_asking_only(void)
@@ -404,8 +410,9 @@ static void serving_is_queueing_and_asking_only(void)
     GOOD(cudaStreamQuery(t.a));
     fake_cuda_serving(false);
     unmake(t);
-    void (*const all[])(void) = {serving_allocates,      serving_frees,    serving_allocates_pinned, serving_makes_a_stream,
-                                 serving_makes_an_event, serving_captures, serving_waits_for_all,    serving_copies_at_once};
+    void (*const all[])(void) = {serving_allocates,      serving_frees,          serving_allocates_pinned,
+                                 serving_makes_a_stream, serving_makes_an_event, serving_captures,
+                                 serving_waits_for_all,  serving_copies_at_once};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) breaks(all[i], "not while serving");
     breaks(serving_on_the_legacy_stream, "the legacy stream while serving");
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "fake_cuda.h"
-#include "planted/planted_kernels.h"
+#include "tests/fake_cuda/planted/planted_kernels.h"
 #include "tests/support/child.h"
 
 enum { N = 64, BYTES = N * (int)sizeof(float), HANG_MS = 200 };
