@@ -15,6 +15,7 @@ serve: build model ## install what is missing, fetch the model, build, serve it
 
 test: model ## install what is missing, fetch the model, build, run every test
 	@docker/install.sh build test
+	@! command -v nvcc >/dev/null || docker/install.sh cuda
 	@cmake --preset release >build/release.log 2>&1 || { cat build/release.log; exit 1; }
 	@cmake --build build/release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -j $(JOBS)

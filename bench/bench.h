@@ -1,9 +1,20 @@
-/* bench.h - what beeline-bench can measure.  Each checks first, then times, and prints the machine and the command.
- *
- * argv holds what followed the command; returns the process's exit status. */
+/* bench.h - what beeline-bench can measure.  Each checks first, then times; each returns the process's exit status. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
-int bench_tokenizer(int argc, char **argv); /* DIR [FILE] */
-int bench_kernels(int argc, char **argv);   /* nothing */
-int bench_model(int argc, char **argv);     /* DIR */
+#include "report.h"
+
+typedef struct {
+    const char *target; /* what followed the command: a model directory, a shape, a backend; or NULL */
+    const char *text;   /* tokenizer: a FILE; or NULL */
+    const char *backend; /* "auto", "cpu", "cuda" */
+    const char *filter; /* only rows whose name has this in it; NULL: all */
+    const char *json;   /* where the report goes; NULL: nowhere */
+    int         quick;  /* 1: small shapes and few rounds, to see that it works and not how fast */
+    report     *report;
+} bench_options;
+
+typedef int bench_run(const bench_options *o);
+bench_run bench_tokenizer; /* target DIR */
+bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU's where there is one */
+bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
 #endif

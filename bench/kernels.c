@@ -1,4 +1,5 @@
-/* kernels.c - every kernel of every instruction set here, on one core: held to its plain loop, then timed.
+/* kernels.c - every kernel of every instruction set here, on one core: held to its plain loop, then timed.  Those of a
+ * GPU are cuda/kernels.c's.
  *
  * Shapes are MiniLM's.  Each row's median comes with the peak of the same run and instruction set; products and
  * attention are read as GFLOP/s, what only moves memory as GB/s of the least traffic it could do (kernels/cost.h). */
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench.h"
+#include "cuda_load.h"
 #include "kernels/cost.h"
 #include "median.h"
 #include "peak.h"
@@ -114,13 +116,13 @@ static void run(const workload *w, const kernels *k, room *r)
 static cost cost_of(const workload *w)
 {
     switch (w->what) {
-    case PRODUCT: return cost_gemm(w->rows, w->K, w->N);
-    case ATTENTION: return cost_attention(w->rows, H);
-    case NORM: return cost_layer_norm(w->rows, H);
-    case EMBED: return cost_embed(w->rows, H);
+    case PRODUCT: return cost_gemm(w->rows, w->K, w->N, sizeof(float));
+    case ATTENTION: return cost_attention(w->rows, H, sizeof(float));
+    case NORM: return cost_layer_norm(w->rows, H, sizeof(float));
+    case EMBED: return cost_embed(w->rows, H, sizeof(float));
     case POOL: break;
     }
-    return cost_pool(w->rows, H);
+    return cost_pool(w->rows, H, sizeof(float));
 }
 
 static size_t floats_of(const workload *w)
@@ -128,16 +130,16 @@ static size_t floats_of(const workload *w)
     return w->what == POOL ? H : (size_t)w->rows * (w->what == PRODUCT ? stride_of(w->N) : H);
 }
 
-static double median_ns(const workload *w, const kernels *k, room *r)
+static double median_ns(const workload *w, const kernels *k, room *r, int n_rounds)
 {
     double rounds[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < n_rounds; i++) {
         int     runs = 0;
         int64_t start = clock_ns(), now = start;
         for (; now - start < ROUND_NS; runs++, now = clock_ns()) run(w, k, r);
         rounds[i] = (double)(now - start) / runs;
     }
-    return median(rounds, ROUNDS);
+    return median(rounds, n_rounds);
 }
 
 /* Relative to the largest value: sums of a thousand products of numbers below 1 are not small. */
@@ -152,9 +154,41 @@ static double error_of(const workload *w, const room *r)
     return worst / largest;
 }
 
-int bench_kernels(int argc, char **argv)
+static const report_column columns[] = {
+    {"error", "error", "%.1e", 10}, {"median_us", "median us", "%.2f", 10}, {"gflops", "GFLOP/s", "%.1f", 10},
+    {"share_of_peak", "share of peak", "%.2f", 14}, {"gb_s", "GB/s", "%.1f", 8},
+};
+
+/* 0, or 1 when a kernel is wrong. */
+static int run_set(const kernels *k, const bench_options *o, room *r, workers *w)
 {
-    (void)argc, (void)argv;
+    const peak p = peak_measure(k, w);
+    char       table[64];
+    int        bad = 0;
+    snprintf(table, sizeof table, "kernels cpu %s", k->name);
+    report_note(o->report, "%s: fp32 peak %.1f GFLOP/s on one core", k->name, p.one);
+    report_table(o->report, table, columns, sizeof columns / sizeof *columns);
+    for (size_t n = 0; n < sizeof workloads / sizeof *workloads; n++) {
+        const workload *one = &workloads[n];
+        if (o->filter && !strstr(one->name, o->filter)) continue;
+        if (one->what == PRODUCT) gemm_pack(r->packed, r->weight, one->K, one->N, 0);
+        run(one, NULL, r);
+        run(one, k, r);
+        const double error_seen = error_of(one, r);
+        if (!(error_seen < 1e-5)) {
+            fprintf(stderr, "%s, %s: error %g, wanted less than 1e-5\n", k->name, one->name, error_seen);
+            bad = 1;
+            continue;
+        }
+        const double ns = median_ns(one, k, r, o->quick ? 1 : ROUNDS), flops = cost_of(one).flops / ns;
+        report_row(o->report, one->name,
+                   (double[]){error_seen, ns / 1e3, flops, flops / p.one, cost_of(one).bytes / ns});
+    }
+    return bad;
+}
+
+static int run_cpu(const bench_options *o)
+{
     static room r;
     workers    *w = NULL;
     error       err = {""};
@@ -167,30 +201,28 @@ int bench_kernels(int argc, char **argv)
     r.starts[1] = T;
     for (int i = 0; i < kernels_count(); i++) {
         const kernels *k = kernels_at(i);
-        if (!kernels_runs_here(k)) {
-            printf("%s: skipped, this machine lacks the instructions\n", k->name);
-            continue;
-        }
-        peak p = peak_measure(k, w);
-        printf("%s: fp32 peak %.1f GFLOP/s on one core\n%-28s %10s %10s %10s %14s %8s\n", k->name, p.one,
-               "kernel", "error", "median us", "GFLOP/s", "share of peak", "GB/s");
-        for (size_t n = 0; n < sizeof workloads / sizeof *workloads; n++) {
-            const workload *one = &workloads[n];
-            if (one->what == PRODUCT) gemm_pack(r.packed, r.weight, one->K, one->N, 0);
-            run(one, NULL, &r);
-            run(one, k, &r);
-            const double error_seen = error_of(one, &r);
-            if (!(error_seen < 1e-5)) {
-                fprintf(stderr, "%s, %s: error %g, wanted less than 1e-5\n", k->name, one->name, error_seen);
-                bad = 1;
-                continue;
-            }
-            const double ns = median_ns(one, k, &r), flops = cost_of(one).flops / ns;
-            printf("%-28s %10.1e %10.2f %10.1f %14.2f %8.1f\n", one->name, error_seen, ns / 1e3, flops, flops / p.one,
-                   cost_of(one).bytes / ns);
-        }
+        if (kernels_runs_here(k)) bad |= run_set(k, o, &r, w);
+        else report_note(o->report, "%s: skipped, this machine lacks the instructions", k->name);
     }
     workers_close(w);
     room_free(&r);
     return bad;
+}
+
+int bench_kernels(const bench_options *o)
+{
+    const bool          cpu = !o->target || !strcmp(o->target, "cpu"), cuda = !o->target || !strcmp(o->target, "cuda");
+    const cuda_benches *gpu = NULL;
+    error               err = {""};
+    int                 bad = 0;
+    if (!cpu && !cuda) {
+        fprintf(stderr, "kernels %s: wanted cpu, cuda or nothing\n", o->target);
+        return 2;
+    }
+    if (cpu) bad = run_cpu(o);
+    if (!cuda) return bad;
+    const status rc = cuda_load(&gpu, &err);
+    if (rc == OK) return gpu->kernels(o) || bad;
+    report_note(o->report, "kernels cuda: not measured, %s", err.text);
+    return bad || o->target || rc != NOT_FOUND; /* who asked for a GPU wants to know */
 }

@@ -1,53 +1,113 @@
-/* main.c - beeline-bench: one table of benchmarks. */
+/* main.c - beeline-bench: one table of benchmarks, one of options. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "bench.h"
 #include "server/build.h"
 
-static const struct { const char *name, *arguments, *what; int (*run)(int, char **); } benches[] = {
-    {"tokenizer", "DIR [FILE]", "tokens/s and MB/s on one core, English lines and 10 kB texts", bench_tokenizer},
-    {"kernels", "", "each kernel against its plain loop, then GFLOP/s and share of the peak", bench_kernels},
-    {"model", "DIR", "a whole forward: median ms, tokens/s, GFLOP/s and share of the peak", bench_model},
+static const struct { const char *name, *arguments, *what; bench_run *run; bool takes_directory; } benches[] = {
+    {"tokenizer", "DIR [FILE]", "tokens/s and MB/s on one core, English lines and 10 kB texts", bench_tokenizer, true},
+    {"kernels", "[cpu|cuda]", "each kernel against its plain loop, then its time and share of the peak", bench_kernels,
+     false},
+    {"model", "DIR|SHAPE", "a whole forward: checked, then median ms, tokens/s and share of the peak", bench_model,
+     true},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 
+/* value NULL: a flag. */
+static const struct { const char *name, *value, *what; size_t field; } options[] = {
+    {"--backend", "NAME", "model: auto, cpu or cuda (auto: cuda where there is a device)",
+     offsetof(bench_options, backend)},
+    {"--filter", "TEXT", "kernels: only rows with TEXT in their name", offsetof(bench_options, filter)},
+    {"--json", "FILE", "the same numbers with machine and command as JSON", offsetof(bench_options, json)},
+    {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
 /* What a figure is worth nothing without: machine, build, command. */
-static void print_origin(int argc, char **argv)
+static void say_origin(report *r, int argc, char **argv)
 {
-    char line[256], cpu[256] = "unknown processor";
-    FILE *f = fopen("/proc/cpuinfo", "r");
+    char   line[512], processor[256] = "unknown processor", command[1024] = "";
+    size_t used = 0;
+    FILE  *f = fopen("/proc/cpuinfo", "r");
     while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "model name : %255[^\n]", cpu) == 1) break;
+        if (sscanf(line, "model name : %255[^\n]", processor) == 1) break;
     if (f) fclose(f);
-    printf("# %s, %ld cores online; beeline %s %s (%s)\n#", cpu, sysconf(_SC_NPROCESSORS_ONLN), build_version(),
-           build_commit(), build_flags());
-    for (int i = 0; i < argc; i++) printf(" %s", argv[i]);
-    printf("\n");
+    for (int i = 0; i < argc && used < sizeof command; i++)
+        used += (size_t)snprintf(command + used, sizeof command - used, "%s%s", i ? " " : "", argv[i]);
+    report_fact(r, "processor", "%s, %ld cores online", processor, sysconf(_SC_NPROCESSORS_ONLN));
+    report_fact(r, "build", "beeline %s %s (%s)", build_version(), build_commit(), build_flags());
+    report_fact(r, "command", "%s", command);
 }
 
 static int help(FILE *f)
 {
-    fprintf(f, "usage: beeline-bench BENCH [arguments]\n\n");
+    fprintf(f, "usage: beeline-bench BENCH [arguments] [options]\n\n");
     for (int i = 0; i < BENCHES; i++)
         fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
-    fprintf(f, "  %-10s %-11s all of these\n\nDIR is a model directory.\n", "all", "DIR");
+    fprintf(f, "  %-10s %-11s all of these\n\n", "all", "DIR");
+    for (int i = 0; i < OPTIONS; i++)
+        fprintf(f, "  %-10s %-11s %s\n", options[i].name, options[i].value ? options[i].value : "", options[i].what);
+    fprintf(f, "\nDIR is a model directory; SHAPE is tiny, minilm, base or large, with random weights.\n");
     return f == stdout ? 0 : USAGE;
+}
+
+/* 0, or USAGE with its line said. */
+static int parse(bench_options *o, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        int at = 0;
+        while (at < OPTIONS && strcmp(argv[i], options[at].name)) at++;
+        if (at < OPTIONS && !options[at].value) {
+            *(int *)((char *)o + options[at].field) = 1;
+        } else if (at < OPTIONS && i + 1 < argc) {
+            *(const char **)((char *)o + options[at].field) = argv[++i];
+        } else if (at < OPTIONS || argv[i][0] == '-') {
+            fprintf(stderr, "%s: %s\n", argv[i], at < OPTIONS ? "wanted a value after it" : "no such option");
+            return USAGE;
+        } else if (!o->target) {
+            o->target = argv[i];
+        } else if (!o->text) {
+            o->text = argv[i];
+        } else {
+            fprintf(stderr, "%s: one argument too many\n", argv[i]);
+            return USAGE;
+        }
+    }
+    if (!strcmp(o->backend, "auto") || !strcmp(o->backend, "cpu") || !strcmp(o->backend, "cuda")) return 0;
+    fprintf(stderr, "--backend %s: wanted auto, cpu or cuda\n", o->backend);
+    return USAGE;
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2) return help(stderr);
     if (!strcmp(argv[1], "--help")) return help(stdout);
-    bool all = !strcmp(argv[1], "all"), found = all;
-    int  rc = 0;
-    print_origin(argc, argv);
+    bench_options o = {.backend = "auto"};
+    bool          all = !strcmp(argv[1], "all"), found = all;
+    error         err = {""};
+    int           rc = parse(&o, argc - 2, argv + 2);
+    for (int i = 0; i < BENCHES; i++) found = found || !strcmp(argv[1], benches[i].name);
+    if (!found) return help(stderr);
+    if (rc) return rc;
+    if (report_open(&o.report, &err) != OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    say_origin(o.report, argc, argv);
     for (int i = 0; i < BENCHES; i++) {
+        bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
-        found = true;
-        int one = benches[i].run(argc - 2, argv + 2);
+        if (all && !benches[i].takes_directory) mine.target = NULL;
+        int one = benches[i].run(&mine);
         if (one) rc = one;
     }
-    return found ? rc : help(stderr);
+    if (o.json && report_write(o.report, o.json, &err) != OK) {
+        fprintf(stderr, "%s\n", err.text);
+        rc = 1;
+    }
+    report_close(o.report);
+    return rc;
 }

@@ -1,52 +1,43 @@
-/* model.c - loads a model directory and times the shapes that matter: one short text, one long one, a full batch, and
- * a batch of mixed lengths, whose tokens should cost no more than those of a uniform one.
+/* model.c - loads a model, or makes one of a known shape, and times the batches that matter: one short text, one long
+ * one, a full batch, and a batch of mixed lengths, whose tokens should cost no more than those of a uniform one.  On a
+ * GPU that is cuda/model.c's.
  *
  * Peak and shapes take turns, so that both sides see the same machine; a median for each.  Before it is timed a set of
  * kernels must agree with the portable one. */
-#include "bench.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bench.h"
+#include "cuda_load.h"
 #include "kernels/cost.h"
 #include "kernels/cpu/kernels.h"
 #include "median.h"
 #include "peak.h"
+#include "random_model.h"
 #include "runtime/backend/backend.h"
 #include "runtime/base/clock.h"
 #include "runtime/text/tokenizer.h"
+#include "workload.h"
 
-enum { SEQUENCES = 32, TOKENS = 4096, ROUNDS = 21, ROUND_NS = 100000000 };
+enum { SEQUENCES = 32, ROUNDS = 21, ROUND_NS = 100000000 };
 
-typedef struct { const char *name; int sequences, tokens; } workload; /* tokens of each sequence; 0: mixed */
-static const workload shapes[] = {
-    {"1 x 16", 1, 16}, {"1 x 128", 1, 128}, {"8 x 128", 8, 128}, {"32 mixed", SEQUENCES, 0},
+static const struct { const char *name; int sequences, tokens; } shapes[] = {
+    {"1 x 16", 1, 16}, {"1 x 128", 1, 128}, {"8 x 128", 8, 128}, {"32 mixed", SEQUENCES, WORKLOAD_MIXED},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-typedef struct {
-    int     lengths[SEQUENCES];
-    int32_t ids[TOKENS], starts[SEQUENCES + 1];
-    uint8_t normalize[SEQUENCES];
-    batch   in;
-} packed;
+static const report_column columns[] = {
+    {"tokens", "tokens", "%.0f", 8}, {"median_ms", "median ms", "%.3f", 10}, {"tokens_s", "tokens/s", "%.0f", 12},
+    {"gflops", "GFLOP/s", "%.1f", 10}, {"share_of_peak", "share of peak", "%.2f", 14},
+};
 
-/* Ids from all over the vocabulary, so that the embedding's rows come from memory as they do in life. */
-static void fill(packed *p, workload s, const model_shape *m)
+static void fill(packed *p, int shape, const model_shape *m)
 {
-    memset(p, 0, sizeof *p);
-    p->in = (batch){.S = s.sequences, .ids = p->ids, .starts = p->starts, .normalize = p->normalize};
-    for (int i = 0; i < s.sequences; i++) {
-        int n = s.tokens ? s.tokens : 4 + (i * i * 37 + i * 11) % 140; /* 4 to 143, mean near that of search texts */
-        if (n > m->positions) n = m->positions;
-        p->lengths[i] = n;
-        p->normalize[i] = 1;
-        for (int t = 0; t < n; t++)
-            p->ids[p->in.T + t] = (int32_t)(((unsigned)(p->in.T + t) * 2654435761u) % (unsigned)m->vocab);
-        p->in.T += n;
-        p->starts[i + 1] = p->in.T;
-        if (n > p->in.longest) p->in.longest = n;
-    }
+    int lengths[SEQUENCES];
+    for (int i = 0; i < SEQUENCES; i++) lengths[i] = 4 + (i * i * 37 + i * 11) % 140; /* 4 to 143, as search texts */
+    if (shapes[shape].tokens == WORKLOAD_MIXED) workload_fill(p, lengths, SEQUENCES, m);
+    else workload_make(p, shapes[shape].sequences, shapes[shape].tokens, WORKLOAD_TOKENS, m);
 }
 
 /* Nanoseconds of one forward, from as many as fit a tenth of a second; negative when it fails. */
@@ -61,10 +52,10 @@ static double time_forward(backend *b, const packed *p, float *out, error *err)
 
 static status check(const model *m, backend *b, packed *p, float *out, float *want, error *err)
 {
-    const size_t floats = (size_t)p->in.S * (size_t)m->description.dimensions;
-    backend     *plain = NULL;
-    status       rc =
-        backend_cpu.open(&plain, m, (backend_reserve){.max_tokens = TOKENS, .max_sequences = SEQUENCES, .kernel = "portable"}, err);
+    const size_t          floats = (size_t)p->in.S * (size_t)m->description.dimensions;
+    const backend_reserve portable = {.max_tokens = WORKLOAD_TOKENS, .max_sequences = SEQUENCES, .kernel = "portable"};
+    backend              *plain = NULL;
+    status                rc = backend_cpu.open(&plain, m, portable, err);
     if (rc == OK) rc = backend_forward(&backend_cpu, plain, &p->in, want, err);
     if (rc == OK) rc = backend_forward(&backend_cpu, b, &p->in, out, err);
     for (size_t i = 0; i < floats && rc == OK; i++)
@@ -74,17 +65,18 @@ static status check(const model *m, backend *b, packed *p, float *out, float *wa
     return rc;
 }
 
-static status run(const model *m, backend *b, workers *w, error *err)
+static status measure(const bench_options *o, const model *m, backend *b, workers *w, error *err)
 {
     const model_shape *shape = &m->description.shape;
-    static double  ns[SHAPES][ROUNDS], one[ROUNDS], all[ROUNDS];
-    static packed  work[SHAPES];
-    const size_t   floats = (size_t)SEQUENCES * (size_t)m->description.dimensions;
-    float         *out = malloc(2 * floats * sizeof *out);
-    status         rc = out ? OK : fail(err, NO_MEMORY, "no memory for the vectors");
-    for (int s = 0; s < SHAPES; s++) fill(&work[s], shapes[s], shape);
+    const int          rounds = o->quick ? 1 : ROUNDS;
+    static double      ns[SHAPES][ROUNDS], one[ROUNDS], all[ROUNDS];
+    static packed      work[SHAPES];
+    const size_t       floats = (size_t)SEQUENCES * (size_t)m->description.dimensions;
+    float             *out = malloc(2 * floats * sizeof *out);
+    status             rc = out ? OK : fail(err, NO_MEMORY, "no memory for the vectors");
+    for (int s = 0; s < SHAPES; s++) fill(&work[s], s, shape);
     if (rc == OK) rc = check(m, b, &work[SHAPES - 1], out, out + floats, err);
-    for (int round = 0; round < ROUNDS && rc == OK; round++) {
+    for (int round = 0; round < rounds && rc == OK; round++) {
         peak p = peak_measure(kernels_best(), w);
         one[round] = p.one;
         all[round] = p.all;
@@ -95,44 +87,72 @@ static status run(const model *m, backend *b, workers *w, error *err)
     }
     free(out);
     if (rc != OK) return rc;
-    const double top = median(all, ROUNDS);
-    printf("%s: %s; fp32 peak %.1f GFLOP/s a core, %.1f on all\n", m->description.name, backend_cpu.describe(b),
-           median(one, ROUNDS), top);
-    printf("%-10s %8s %10s %12s %10s %14s\n", "sequences", "tokens", "median ms", "tokens/s", "GFLOP/s",
-           "share of peak");
+    const double top = median(all, rounds);
+    report_note(o->report, "%s: %s; fp32 peak %.1f GFLOP/s a core, %.1f on all", m->description.name,
+                backend_cpu.describe(b), median(one, rounds), top);
+    report_table(o->report, "model cpu", columns, sizeof columns / sizeof *columns);
     for (int s = 0; s < SHAPES; s++) {
-        const double took = median(ns[s], ROUNDS);
+        const double took = median(ns[s], rounds);
         const double flops = cost_model_flops(shape->layers, shape->hidden, shape->inner, work[s].lengths,
                                               work[s].in.S);
-        printf("%-10s %8d %10.3f %12.0f %10.1f %14.2f\n", shapes[s].name, work[s].in.T, took / 1e6,
-               work[s].in.T / took * 1e9, flops / took, flops / took / top);
+        report_row(o->report, shapes[s].name,
+                   (double[]){work[s].in.T, took / 1e6, work[s].in.T / took * 1e9, flops / took, flops / took / top});
     }
     return OK;
 }
 
-int bench_model(int argc, char **argv)
+static int run_cpu(const bench_options *o, const model *m)
 {
-    if (argc < 1) {
-        fprintf(stderr, "model: wanted a model directory\n");
-        return 2;
-    }
-    directory *d = NULL;
-    tokenizer *t = NULL;
-    model     *m = NULL;
-    backend   *b = NULL;
-    workers   *w = NULL;
-    error      err = {""};
-    status     rc = directory_open(&d, argv[0], &err);
-    if (rc == OK) rc = tokenizer_open(&t, d, &err);
-    if (rc == OK) rc = model_open(&m, d, tokenizer_model_max_length(t), tokenizer_vocab_size(t), &err);
-    if (rc == OK) rc = backend_cpu.open(&b, m, (backend_reserve){.max_tokens = TOKENS, .max_sequences = SEQUENCES}, &err);
+    const backend_reserve reserve = {.max_tokens = WORKLOAD_TOKENS, .max_sequences = SEQUENCES};
+    backend              *b = NULL;
+    workers              *w = NULL;
+    error                 err = {""};
+    status                rc = backend_cpu.open(&b, m, reserve, &err);
     if (rc == OK) rc = workers_open(&w, 0, &err);
-    if (rc == OK) rc = run(m, b, w, &err);
+    if (rc == OK) rc = measure(o, m, b, w, &err);
     if (rc != OK) fprintf(stderr, "model: %s\n", err.text);
     workers_close(w);
     backend_cpu.close(b);
+    return rc != OK;
+}
+
+static int run(const bench_options *o, const model *m)
+{
+    const cuda_benches *gpu = NULL;
+    error               err = {""};
+    if (!strcmp(o->backend, "cpu")) return run_cpu(o, m);
+    const status rc = cuda_load(&gpu, &err);
+    if (rc == OK) return gpu->model(o, m);
+    report_note(o->report, "model cuda: not measured, %s", err.text);
+    if (!strcmp(o->backend, "cuda") || rc != NOT_FOUND) return 1;
+    return run_cpu(o, m);
+}
+
+int bench_model(const bench_options *o)
+{
+    if (!o->target) {
+        fprintf(stderr, "model: wanted a model directory, or tiny, minilm, base or large\n");
+        return 2;
+    }
+    directory    *d = NULL;
+    tokenizer    *t = NULL;
+    model        *m = NULL;
+    random_model *random = NULL;
+    error         err = {""};
+    int           bad = 1;
+    status        rc = OK;
+    if (random_model_shape(o->target)) {
+        rc = random_model_open(&random, o->target, &err);
+    } else {
+        rc = directory_open(&d, o->target, &err);
+        if (rc == OK) rc = tokenizer_open(&t, d, &err);
+        if (rc == OK) rc = model_open(&m, d, tokenizer_model_max_length(t), tokenizer_vocab_size(t), &err);
+    }
+    if (rc == OK) bad = run(o, random ? random_model_get(random) : m);
+    else fprintf(stderr, "model: %s\n", err.text);
+    random_model_close(random);
     model_close(m);
     tokenizer_close(t);
     directory_close(d);
-    return rc != OK;
+    return bad;
 }

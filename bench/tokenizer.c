@@ -105,17 +105,17 @@ static size_t read_text(const char *path, char *text)
     return n;
 }
 
-int bench_tokenizer(int argc, char **argv)
+int bench_tokenizer(const bench_options *o)
 {
     directory *d;
     tokenizer *t = NULL;
     error err;
-    if (argc < 1) {
+    if (!o->target) {
         fprintf(stderr, "usage: beeline-bench tokenizer DIR [FILE]\n");
         return 2;
     }
     int64_t begun_ns = clock_ns();
-    status rc = directory_open(&d, argv[0], &err);
+    status rc = directory_open(&d, o->target, &err);
     if (rc == OK) {
         rc = tokenizer_open(&t, d, &err);
         directory_close(d);
@@ -124,10 +124,10 @@ int bench_tokenizer(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    printf("tokenizer %s, one thread, loaded in %.1f ms\n", argv[0], (double)(clock_ns() - begun_ns) * 1e-6);
+    printf("tokenizer %s, one thread, loaded in %.1f ms\n", o->target, (double)(clock_ns() - begun_ns) * 1e-6);
     char    *text = malloc(TEXT_BYTES);
     int32_t *ids = malloc(tokenizer_bound(TEXT_BYTES) * sizeof *ids);
-    size_t   n = !text || !ids ? 0 : argc > 1 ? read_text(argv[1], text) : make_text(t, text);
+    size_t   n = !text || !ids ? 0 : o->text ? read_text(o->text, text) : make_text(t, text);
     if (n) {
         time_passes(t, text, n, 0, ids);
         time_passes(t, text, n, PIECE_BYTES, ids);

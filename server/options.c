@@ -130,7 +130,9 @@ static status check_words(const options *o, error *err)
     const struct {
         const char *name, *value;
         const char *const *allowed;
-    } words[] = {{"--backend", o->backend, backends}, {"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
+    } words[] = {{"--backend", o->backend, backends},
+                 {"--kernel", o->kernel, kernels},
+                 {"--log-level", o->log_level, levels}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *const *w = words[i].allowed;
         while (*w && strcmp(*w, words[i].value)) w++;

@@ -1,8 +1,8 @@
 /* serve.c - the life of a server: listen, load, warm up, be ready; on SIGTERM drain, answer, end.
  *
  * Signals are blocked in every thread; this one, main's, waits for them, and watches the device meanwhile: when that is
- * lost, everyone has been answered with it, and the process ends as soon as the replies are on their way.  The listener opens before the model loads, so
- * that probes are answered from the first moment. */
+ * lost, everyone has been answered with it, and the process ends as soon as the replies are on their way.  The listener
+ * opens before the model loads, so that probes are answered from the first moment. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check_packages.sh [ROOT] - docker/packages.txt is the one list of Debian packages.
+# check_packages.sh [ROOT] - docker/packages.txt is the one list of packages, Debian's and (pypi:NAME) PyPI's.
 #
 # Each line is "name version use"; the uses are those that install.sh knows, and a name occurs once.  Dockerfile,
 # Makefile and .ci install through docker/install.sh alone, with uses that exist.  What CMakeLists.txt asks of
@@ -17,9 +17,9 @@ program=$(cat <<'AWK'
 function say(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; bad = 1 }
 /^#/ || /^[ \t]*$/ { next }
 NF != 3 { say("wanted: name version use, found " NF " words"); next }
-$1 !~ /^[a-z0-9][a-z0-9.+-]+$/ { say("\"" $1 "\" is no name of a Debian package") }
+$1 !~ /^(pypi:)?[a-z0-9][a-z0-9.+-]+$/ { say("\"" $1 "\" is no name of a package") }
 $2 !~ /^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$/ { say("\"" $2 "\" is no version") }
-$3 !~ /^(build|test|fuzz|tables|run)$/ { say("\"" $3 "\" is no use: build, test, fuzz, tables or run") }
+$3 !~ /^(build|test|fuzz|tables|cuda|run)$/ { say("\"" $3 "\" is no use: build, test, fuzz, tables, cuda or run") }
 $1 in seen { say($1 " stands in line " seen[$1] " too") }
 { seen[$1] = FNR }
 END { exit bad }

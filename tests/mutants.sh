@@ -147,6 +147,25 @@ mutant 'a prompt is forgotten'                          server/prompt.c    's/  
 mutant 'a reply while draining keeps its connection'    server/http_connection.c 's/!atomic_load(&s->draining);/s;/' e2e/life
 mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->http)) {/while (!http_idle(s->http) \&\& clock_ns() < 0) {/' e2e/life
 
+# kernels of the GPU, in the emulator
+mutant 'a copy overwrites a tile that a warp still reads' kernels/cuda/attention.cu 's/^ *__syncthreads(); \/\* every warp is done.*$//' kernels/cuda/cuda_attention
+mutant 'a tile is read before all have copied it'       kernels/cuda/attention.cu 's/^        __syncthreads();$//' kernels/cuda/cuda_attention
+mutant 'the wait for a tile is one group short'         kernels/cuda/attention.cu 's/ptx_copy_wait<1>();/ptx_copy_wait<2>();/' kernels/cuda/cuda_attention
+mutant 'a query sees one key too many'                  kernels/cuda/attention.cu 's/column >= w.end\[half\]/column > w.end[half]/' kernels/cuda/cuda_attention
+mutant 'a query sees the sequence before its own'       kernels/cuda/attention.cu 's/column < w.begin\[half\] || //' kernels/cuda/cuda_attention
+mutant 'the running sum is not rescaled'                kernels/cuda/attention.cu 's/w.sum\[half\] \*= rescale;//' kernels/cuda/cuda_attention
+mutant 'a NaN leaves its sequence'                      kernels/cuda/attention.cu 's/if (b.run) keep_at_home.*//' kernels/cuda/cuda_attention
+mutant 'rows beyond the keys are read'                  kernels/cuda/attention.cu 's/there = token < b.keys;/there = true;/' kernels/cuda/cuda_attention
+mutant 'rows staged for writing are not waited for'     kernels/cuda/attention.cu 's/^    __syncwarp();$//' kernels/cuda/cuda_attention
+mutant 'eps is forgotten on the device'                 kernels/cuda/row.cuh  's/static_cast<float>(hidden) + eps)/static_cast<float>(hidden) + 0 * eps)/' kernels/cuda/cuda_norm
+mutant 'rows beyond the batch are normalised'           kernels/cuda/norm.cu  's/if (token >= n.input.header->T) return;.*//' kernels/cuda/cuda_norm
+mutant 'every token is of type 0'                       kernels/cuda/embed.cu 's/type = e.input.types\[token\];/type = 0 * e.input.types[token];/' kernels/cuda/cuda_embed
+mutant 'the device mean counts one token too many'      kernels/cuda/pool.cu  's/mean\[column\] = total \/ n;/mean[column] = total \/ (n + 1);/' kernels/cuda/cuda_pool
+mutant 'every pooled row is finite'                     kernels/cuda/pool.cu  's/= squares < INFINITY;/= squares <= INFINITY;/' kernels/cuda/cuda_pool
+mutant 'partial sums are overwritten while read'        kernels/cuda/pool.cu  's/^    __syncthreads(); \/\* the partial sums before.*//' kernels/cuda/cuda_pool
+mutant 'the pooled vector is read too early'            kernels/cuda/head.cu  's/^    __syncthreads();$//' kernels/cuda/cuda_head
+mutant 'GELU of the device is the tanh form'            kernels/cuda/gelu.cu  's/erff(x\[i\] \* 0.70710678f)/tanhf(0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i]))/' kernels/cuda/cuda_gelu
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.

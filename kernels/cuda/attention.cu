@@ -56,10 +56,11 @@ template <int width> static __device__ __forceinline__ void copy_tile(const bloc
     constexpr int chunks = width / 8;
     uint16_t     *key = s.key[t % TILES_HELD], *value = s.value[t % TILES_HELD];
 #pragma unroll
-    for (int i = threadIdx.x; i < TILE * chunks; i += THREADS) {
-        const int    row = i / chunks, token = t * TILE + row, to = row * stride<width> + i % chunks * 8;
+    for (int i = 0; i < TILE * chunks / THREADS; i++) {
+        const int    chunk = i * THREADS + threadIdx.x, row = chunk / chunks, column = chunk % chunks * 8;
+        const int    token = t * TILE + row, to = row * stride<width> + column;
         const bool   there = token < b.keys;
-        const size_t from = static_cast<size_t>(there ? token : 0) * b.row + i % chunks * 8;
+        const size_t from = static_cast<size_t>(there ? token : 0) * b.row + column;
         if (token - row % GROUP >= b.keys) continue;
         ptx_copy_async_16(key + to, b.key + from, there);
         ptx_copy_async_16(value + to, b.value + from, there);
@@ -75,7 +76,7 @@ template <element_type element, int width> static __device__ void keep_at_home(c
     for (int i = threadIdx.x; i < b.keys * chunks; i += THREADS) {
         const int to = i / chunks * stride<width> + i % chunks * 8;
         float     numbers[8], zero = 0;
-        element_unpack8<element>(numbers, *reinterpret_cast<const uint4 *>(s.value[0] + to));
+        element_load8<element>(numbers, s.value[0] + to);
 #pragma unroll
         for (int j = 0; j < 8; j++) zero += 0 * numbers[j];
         if (zero == 0) continue;
@@ -98,7 +99,8 @@ static __device__ __forceinline__ void attend(queries<width> &w, const uint16_t 
 #pragma unroll
         for (int k = 0; k < width / GROUP; k++) {
             uint32_t b[4]; /* keys 0-7 and 8-15 of the group, columns 0-7 and 8-15 of the sixteen */
-            ptx_ldmatrix_x4(b, key + (g * GROUP + lane % 8 + lane / 16 * 8) * stride<width> + k * GROUP + lane / 8 % 2 * 8);
+            const int row = g * GROUP + lane % 8 + lane / 16 * 8, column = k * GROUP + lane / 8 % 2 * 8;
+            ptx_ldmatrix_x4(b, key + row * stride<width> + column);
             ptx_mma_16816<element>(p[2 * g], w.q[k], b[0], b[1]);
             ptx_mma_16816<element>(p[2 * g + 1], w.q[k], b[2], b[3]);
         }
@@ -139,9 +141,10 @@ static __device__ __forceinline__ void attend(queries<width> &w, const uint16_t 
             weight = ptx_exp2(weight * scale_log2 - shift[half]);
             w.sum[half] += weight;
         }
-        const uint32_t a[4] = {
-            element_pack<element>(p[2 * g][0], p[2 * g][1]), element_pack<element>(p[2 * g][2], p[2 * g][3]),
-            element_pack<element>(p[2 * g + 1][0], p[2 * g + 1][1]), element_pack<element>(p[2 * g + 1][2], p[2 * g + 1][3])};
+        uint32_t a[4]; /* where a score's fragment ends up is where the next product wants its left side */
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            a[i] = element_pack<element>(p[2 * g + i / 2][i % 2 * 2], p[2 * g + i / 2][i % 2 * 2 + 1]);
 #pragma unroll
         for (int j = 0; j < width / GROUP; j++) {
             uint32_t b[4]; /* transposed: columns 0-7 and 8-15 of the sixteen, keys 0-7 and 8-15 of the group */
@@ -186,8 +189,8 @@ static __device__ __forceinline__ void take_queries(queries<width> &w, const cud
 
 /* Divides by the sum and writes the rows, through `staged` [64,D] so that 16 bytes leave at once. */
 template <element_type element, int width>
-static __device__ __forceinline__ void put_queries(const queries<width> &w, uint16_t *staged, uint16_t *out, size_t out_row,
-                                                   int row0, int rows)
+static __device__ __forceinline__ void put_queries(const queries<width> &w, uint16_t *staged, uint16_t *out,
+                                                   size_t out_row, int row0, int rows)
 {
     constexpr int chunks = width / 8;
     const int     lane = threadIdx.x % LANES;
@@ -205,8 +208,8 @@ static __device__ __forceinline__ void put_queries(const queries<width> &w, uint
     }
     __syncwarp();
 #pragma unroll
-    for (int i = lane; i < GROUP * chunks; i += LANES) {
-        const int row = row0 + i / chunks, column = i % chunks * 8;
+    for (int i = 0; i < GROUP * chunks / LANES; i++) {
+        const int chunk = i * LANES + lane, row = row0 + chunk / chunks, column = chunk % chunks * 8;
         if (row < rows)
             *reinterpret_cast<uint4 *>(out + row * out_row + column) =
                 *reinterpret_cast<const uint4 *>(staged + row * stride<width> + column);
@@ -221,7 +224,7 @@ static __global__ void __launch_bounds__(THREADS) attention_items(const cuda_att
 
     const cuda_attention_work item = a.input.work[blockIdx.y];
     const size_t    hidden = static_cast<size_t>(a.heads) * width;
-    const uint16_t *q = element_at(a.qkv, static_cast<size_t>(blockIdx.x) * width);
+    const uint16_t *q = element_at(a.qkv, blockIdx.x * width);
     const size_t    key0 = static_cast<size_t>(item.key0) * 3 * hidden;
     block_work      b = {q + key0 + hidden, q + key0 + 2 * hidden, 3 * hidden, item.keys, false};
 
@@ -242,7 +245,8 @@ static __global__ void __launch_bounds__(THREADS) attention_items(const cuda_att
         if (b.run) keep_at_home<element>(b, *s);
         __syncthreads();
         const uint16_t *key = s->key[t % TILES_HELD], *value = s->value[t % TILES_HELD];
-        if (busy && !b.run && (t + 1) * TILE <= b.keys) attend<element, width, true>(w, key, value, t * TILE, scale_log2);
+        const bool whole = !b.run && (t + 1) * TILE <= b.keys;
+        if (busy && whole) attend<element, width, true>(w, key, value, t * TILE, scale_log2);
         else if (busy) attend<element, width, false>(w, key, value, t * TILE, scale_log2);
         if (t + TILES_HELD < n_tiles) {
             __syncthreads(); /* every warp is done with the tile that the next copy overwrites */
@@ -252,7 +256,7 @@ static __global__ void __launch_bounds__(THREADS) attention_items(const cuda_att
     }
 
     /* The other tile's keys: all warps left them before the last tile's barrier, and no copy goes there any more. */
-    uint16_t *out = element_at(a.out, static_cast<size_t>(item.query0) * hidden + static_cast<size_t>(blockIdx.x) * width);
+    uint16_t *out = element_at(a.out, static_cast<size_t>(item.query0) * hidden + blockIdx.x * width);
     if (busy) put_queries<element>(w, s->key[n_tiles % TILES_HELD], out, hidden, row0, item.queries);
 }
 

@@ -58,6 +58,12 @@ template <element_type element> static __device__ __forceinline__ void element_u
     }
 }
 
+template <element_type element>
+static __device__ __forceinline__ void element_load8(float (&x)[8], const uint16_t *from)
+{
+    element_unpack8<element>(x, *reinterpret_cast<const uint4 *>(from));
+}
+
 template <element_type element> static __device__ __forceinline__ uint4 element_pack8(const float (&x)[8])
 {
     return make_uint4(element_pack<element>(x[0], x[1]), element_pack<element>(x[2], x[3]),

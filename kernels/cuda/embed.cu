@@ -24,7 +24,8 @@ static __global__ void __launch_bounds__(ROW_THREADS) embed_rows(const cuda_embe
     row_add<element>(x, element_at(e.word, id * e.hidden), e.hidden);
     row_add<element>(x, element_at(e.type, type * e.hidden), e.hidden);
     row_add<element>(x, element_at(e.position, position * e.hidden), e.hidden);
-    row_normalize<element>(x, e.gamma, e.beta, e.eps, element_at(e.out, static_cast<size_t>(token) * e.hidden), e.hidden);
+    uint16_t *out = element_at(e.out, static_cast<size_t>(token) * e.hidden);
+    row_normalize<element>(x, e.gamma, e.beta, e.eps, out, e.hidden);
 }
 
 template <element_type element, int rounds = 1> static int launch(const cuda_embed &e, kernel_stream stream)

@@ -17,7 +17,7 @@ template <element_type element> static __global__ void __launch_bounds__(THREADS
     if (column >= g.inner || rows <= 0) return;
 
     float bias[COLUMNS];
-    element_unpack8<element>(bias, *reinterpret_cast<const uint4 *>(element_at(g.bias, column)));
+    element_load8<element>(bias, element_at(g.bias, column));
     uint16_t *at = element_at(g.x, static_cast<size_t>(row0) * g.inner + column);
     uint4     chunks[ROWS] = {};
 #pragma unroll

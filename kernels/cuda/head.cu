@@ -26,7 +26,7 @@ static __device__ __forceinline__ float dot(const float (&vector)[ROUNDS][COLUMN
     for (int i = 0; i < ROUNDS; i++) {
         if (column_of(i) >= hidden) continue;
         float numbers[COLUMNS];
-        element_unpack8<element>(numbers, *reinterpret_cast<const uint4 *>(row + column_of(i)));
+        element_load8<element>(numbers, row + column_of(i));
 #pragma unroll
         for (int j = 0; j < COLUMNS; j++) sum += numbers[j] * vector[i][j];
     }
@@ -48,8 +48,7 @@ template <element_type element> static __global__ void __launch_bounds__(THREADS
     const uint16_t *x = element_at(h.x, static_cast<size_t>(h.input.starts[sequence]) * h.hidden);
 #pragma unroll
     for (int i = 0; i < ROUNDS; i++)
-        if (column_of(i) < h.hidden)
-            element_unpack8<element>(vector[i], *reinterpret_cast<const uint4 *>(x + column_of(i)));
+        if (column_of(i) < h.hidden) element_load8<element>(vector[i], x + column_of(i));
     for (int i = warp; i < h.hidden; i += WARPS) {
         const float sum = dot<element>(vector, element_at(h.pooler, static_cast<size_t>(i) * h.hidden), h.hidden);
         if (threadIdx.x % LANES == 0) pooled[i] = tanhf(sum + number_at<element>(h.pooler_bias, i));
@@ -80,7 +79,8 @@ template <element_type element> static int launch(const cuda_head &h, kernel_str
 
 int cuda_head_run(const cuda_head *h, kernel_stream stream)
 {
-    if (h->sequences < 1 || h->hidden < COLUMNS || h->hidden > KERNEL_HIDDEN_MAX || h->hidden % COLUMNS || h->labels < 1)
+    if (h->sequences < 1 || h->labels < 1 || h->hidden < COLUMNS || h->hidden > KERNEL_HIDDEN_MAX ||
+        h->hidden % COLUMNS)
         return KERNEL_BAD_SHAPE;
     return h->element == ELEMENT_F16 ? launch<ELEMENT_F16>(*h, stream) : launch<ELEMENT_BF16>(*h, stream);
 }

@@ -116,7 +116,8 @@ void cuda_pool_plain(const cuda_pool *p, double *out, uint8_t *finite)
         const int first = p->input.starts[s], n = p->input.starts[s + 1] - first;
         double   *end = out, squares = 0;
         for (int pooling = POOLING_CLS; pooling < POOLING_ALL; pooling <<= 1)
-            for (size_t h = 0; p->poolings & pooling && h < (size_t)p->hidden; h++) *end++ = pooled(p, pooling, first, n, h);
+            for (size_t h = 0; p->poolings & pooling && h < (size_t)p->hidden; h++)
+                *end++ = pooled(p, pooling, first, n, h);
         finite[s] = 1;
         for (const double *x = out; x < end; x++) {
             squares += *x * *x;
@@ -135,7 +136,8 @@ void cuda_head_plain(const cuda_head *h, double *out, uint8_t *finite)
         const size_t first = (size_t)h->input.starts[s] * H;
         for (size_t i = 0; i < H; i++) {
             double sum = at(h->element, h->pooler_bias, i);
-            for (size_t j = 0; j < H; j++) sum += at(h->element, h->pooler, i * H + j) * at(h->element, h->x, first + j);
+            for (size_t j = 0; j < H; j++)
+                sum += at(h->element, h->pooler, i * H + j) * at(h->element, h->x, first + j);
             pooler[i] = tanh(sum);
         }
         finite[s] = 1;

@@ -1,4 +1,4 @@
-/* pool.cu - the last kernel of a batch: a sequence's tokens become one fp32 row, of length 1 where asked, and a verdict.
+/* pool.cu - a batch's last kernel: a sequence's tokens become one fp32 row, of length 1 where asked, and a verdict.
  *
  *   x [n,H] --> group 0: tokens 0, G, 2G... --+
  *           --> group 1: tokens 1, G+1...   --+--> sums added in order of groups --> row [poolings x H] --> out, finite
@@ -16,7 +16,7 @@
 #include "kernels/cpu/pool.h"
 #include "reduce.cuh"
 
-enum { THREADS = 512, COLUMNS = 8, WARPS = THREADS / LANES, OF_ALL_TOKENS = POOLING_ALL & ~(POOLING_CLS | POOLING_LAST) };
+enum { THREADS = 512, COLUMNS = 8, WARPS = THREADS / LANES, OF_ONE_TOKEN = POOLING_CLS | POOLING_LAST };
 
 /* Where a pooling stands among those asked for. */
 static __host__ __device__ int place_of(int poolings, int pooling)
@@ -53,7 +53,8 @@ static __device__ __forceinline__ void gather(const gathering &g, const float (&
     }
 }
 
-template <element_type element> static __device__ void pool_tokens(const cuda_pool &p, const uint16_t *x, gathering g, float *row)
+template <element_type element>
+static __device__ __forceinline__ void pool_tokens(const cuda_pool &p, const uint16_t *x, gathering g, float *row)
 {
     float sum[COLUMNS] = {}, weighted[COLUMNS] = {}, most[COLUMNS];
 #pragma unroll
@@ -62,7 +63,7 @@ template <element_type element> static __device__ void pool_tokens(const cuda_po
 #pragma unroll 4
         for (int t = g.group; t < g.n; t += g.groups) {
             float token[COLUMNS];
-            element_unpack8<element>(token, *reinterpret_cast<const uint4 *>(x + static_cast<size_t>(t) * g.hidden + g.column));
+            element_load8<element>(token, x + static_cast<size_t>(t) * g.hidden + g.column);
 #pragma unroll
             for (int i = 0; i < COLUMNS; i++) {
                 sum[i] += token[i];
@@ -106,13 +107,12 @@ template <element_type element> static __global__ void __launch_bounds__(THREADS
             if (!(p.poolings & pooling)) continue;
             const int token = pooling == POOLING_CLS ? 0 : n - 1;
             float     numbers[COLUMNS];
-            element_unpack8<element>(numbers, *reinterpret_cast<const uint4 *>(x + static_cast<size_t>(token) * p.hidden +
-                                                                               thread * COLUMNS));
+            element_load8<element>(numbers, x + static_cast<size_t>(token) * p.hidden + thread * COLUMNS);
             for (int i = 0; i < COLUMNS; i++)
                 row[place_of(p.poolings, pooling) * p.hidden + thread * COLUMNS + i] = numbers[i];
         }
     }
-    if (p.poolings & OF_ALL_TOKENS)
+    if (p.poolings & ~OF_ONE_TOKEN)
         pool_tokens<element>(p, x,
                              {row + dimensions, p.hidden, thread / threads_per_row, THREADS / threads_per_row,
                               thread % threads_per_row * COLUMNS, n},
@@ -120,7 +120,10 @@ template <element_type element> static __global__ void __launch_bounds__(THREADS
     __syncthreads();
 
     double squares = 0;
-    for (int i = thread; i < dimensions; i += THREADS) squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+    for (int i = thread; i < dimensions; i += THREADS) {
+        const double number = row[i];
+        squares += number * number;
+    }
     squares = block_sum<THREADS>(squares, warp_sums);
     const double length = sqrt(squares);
     const double scale = !p.input.normalize[sequence] ? 1 : 1 / (length < 1e-12 ? 1e-12 : length);

@@ -6,9 +6,9 @@
  *
  * Sequences lie end to end and no step knows of padding.  Everything, weights and workspace, is one block of memory
  * taken at open; a batch takes none.  There is one slot: submit() keeps the batch and collect() computes it, on the
- * caller's thread and the pool's, so it is never PENDING.  A step is cut into tasks by its shape alone, and every kernel computes a row
- * from that row (attention: from its sequence) in a fixed order, so a text's vector has the same bits alone and in any
- * company. */
+ * caller's thread and the pool's, so it is never PENDING.  A step is cut into tasks by its shape alone, and every kernel
+ * computes a row from that row (attention: from its sequence) in a fixed order, so a text's vector has the same bits
+ * alone and in any company. */
 #include <assert.h>
 #include <math.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
  * A request is in the list from submit() to the moment before done().  Only the head, the first that has something
  * uncut, can be partly cut: a batch takes sequences in arrival order and ends at the first that does not fit, so what
  * comes later never overtakes.  A request is complete when finished == n; sequences that will never be computed (the
- * client left, or an earlier part failed) count as finished when the request is dropped, so that one comparison decides.
+ * client left, or an earlier part failed) count as finished when the request is dropped: one comparison decides.
  *
  * done() may free its job, so complete requests are first collected under the lock and called after it. */
 #include "batcher.h"

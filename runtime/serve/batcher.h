@@ -17,8 +17,8 @@
 #include "runtime/base/status.h"
 
 /* One request on its way: n sequences end to end.  The caller owns it until submit() returns OK; then the batcher
- * does until done() is called, exactly once, on the executor's thread or on abandon()'s.  The caller may set `gone` at any time: what
- * was not yet cut is then never computed, and done() comes with CANCELLED. */
+ * does until done() is called, exactly once, on the executor's thread or on abandon()'s.  The caller may set `gone` at
+ * any time: what was not yet cut is then never computed, and done() comes with CANCELLED. */
 typedef struct job {
     int            n;         /* sequences, >= 1 */
     const int32_t *ids;       /* [starts[n]] */

@@ -1,6 +1,6 @@
 /* simt.cc - launches, seats, the ring of threads that can run, and __syncthreads.
  *
- * Compiled without sanitizers: it changes stacks, and its own accesses to what fibers share are no part of the kernel. */
+ * Compiled without sanitizers: it changes stacks, and its own accesses to what fibers share are no kernel's. */
 #include "simt_block.h"
 #include <cstdarg>
 #include <cstdio>
@@ -28,19 +28,18 @@ static void print_kernel(const simt_launch *l)
             l->options.seed);
 }
 
-void simt_breach(const simt_fiber *f, const char *file, int line, const char *format, ...)
+void simt_report(const simt_fiber *f, const char *file, int line, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "simt: ");
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fprintf(stderr, ": block (%u,%u,%u) thread (%u,%u,%u)", f->block_index.x, f->block_index.y, f->block_index.z,
-            f->thread_index.x, f->thread_index.y, f->thread_index.z);
+    fprintf(stderr, ": block (%u,%u,%u)", f->block_index.x, f->block_index.y, f->block_index.z);
+    if (simt_here) fprintf(stderr, " thread (%u,%u,%u)", f->thread_index.x, f->thread_index.y, f->thread_index.z);
     if (file) fprintf(stderr, " at %s:%d", file, line);
     fputc('\n', stderr);
     print_kernel(f->block->worker->launch);
-    abort();
 }
 
 /* Seed 0: the oldest.  Even seeds: mostly the newest, so that one warp runs ahead of the others as far as the barriers
@@ -94,7 +93,7 @@ void simt_barrier(const char *file, int line)
     simt_fiber *f = simt_running();
     simt_block *b = f->block;
     if (b->at_barrier && (b->barrier_line != line || strcmp(b->barrier_file, file)))
-        simt_breach(f, file, line, "threads of one block at different __syncthreads, others at %s:%d", b->barrier_file,
+        SIMT_BREACH(f, file, line, "threads of one block at different __syncthreads, others at %s:%d", b->barrier_file,
                     b->barrier_line);
     b->barrier_file = file;
     b->barrier_line = line;
@@ -112,8 +111,9 @@ static void thread_main()
     simt_block *b = f->block;
     simt_worker *w = b->worker;
     simt_context_arrived(&f->context);
-    simt_acquire(&w->launch->start_token);
-    simt_acquire(&b->end_token);
+    if (f->launch != w->launch->number) simt_acquire(&w->launch->start_token);
+    f->launch = w->launch->number;
+    if (b->shared_bytes) simt_acquire(&b->end_token); /* not else: it would hide races with the seat's last block */
     (*w->launch->kernel)();
     simt_copies_land(f); /* what nobody waited for: as late as it can */
     simt_release(&b->end_token);
@@ -156,6 +156,12 @@ static bool seat_next(simt_worker *w, simt_block *b)
         f->block_index = place;
         f->block_size = {l->block.x, l->block.y, l->block.z};
         f->grid_size = {l->grid.x, l->grid.y, l->grid.z};
+        if (simt_watched_by_tsan) {
+            char name[64]; /* as long as TSan keeps it */
+            snprintf(name, sizeof name, "block (%u,%u,%u) thread (%u,%u,%u)", place.x, place.y, place.z,
+                     f->thread_index.x, f->thread_index.y, f->thread_index.z);
+            simt_tsan_name(&f->context, name);
+        }
         f->block = b;
         f->warp = i / SIMT_LANES;
         f->lane = i % SIMT_LANES;
@@ -180,8 +186,8 @@ static bool seat_next(simt_worker *w, simt_block *b)
                     same++, before += j < i;
             if (f->ended || before) continue;
             fprintf(stderr, "simt: block (%u,%u,%u): %u threads, the first (%u,%u,%u), wait for %s at %s:%d\n",
-                    f->block_index.x, f->block_index.y, f->block_index.z, same, f->thread_index.x, f->thread_index.y, f->thread_index.z,
-                    f->waits_for, f->file, f->line);
+                    f->block_index.x, f->block_index.y, f->block_index.z, same, f->thread_index.x, f->thread_index.y,
+                    f->thread_index.z, f->waits_for, f->file, f->line);
         }
     print_kernel(w->launch);
     abort();
@@ -202,6 +208,7 @@ static void work(simt_worker *w, simt_launch *l, unsigned number)
     w->ring_first = w->ring_count = 0;
     w->random = l->options.seed * 2654435761u + number * 40503u;
     simt_context_adopt(&w->own);
+    simt_release(&l->start_token); /* by each OS thread: to TSan, thread-local memory is written when a thread begins */
     simt_faults_named(w, true);
     const unsigned seats = seats_of(l);
     for (unsigned i = 0; i < SIMT_SEATS; i++) w->seats[i].living = 0;
@@ -271,13 +278,17 @@ void simt_run(simt_dim grid, simt_dim block, size_t shared_bytes, const std::fun
 {
     const uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
     const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
-    if (simt_here || !blocks || blocks > INT32_MAX || !threads || threads > SIMT_THREADS_MAX || shared_bytes > SIMT_SHARED_MAX) {
-        fprintf(stderr, "simt: no launch: grid (%u,%u,%u), block (%u,%u,%u) of at most %d threads, %zu of at most %d bytes "
-                "shared%s\n", grid.x, grid.y, grid.z, block.x, block.y, block.z, SIMT_THREADS_MAX, shared_bytes,
-                SIMT_SHARED_MAX, simt_here ? ", within a kernel" : "");
+    const bool fits = threads <= SIMT_THREADS_MAX && shared_bytes <= SIMT_SHARED_MAX;
+    if (simt_here || !blocks || blocks > INT32_MAX || !threads || !fits) {
+        fprintf(stderr, "simt: no launch: grid (%u,%u,%u), block (%u,%u,%u) of at most %d threads", grid.x, grid.y,
+                grid.z, block.x, block.y, block.z, SIMT_THREADS_MAX);
+        fprintf(stderr, ", %zu of at most %d bytes shared%s\n", shared_bytes, SIMT_SHARED_MAX,
+                simt_here ? ", within a kernel" : "");
         abort();
     }
+    static std::atomic<uint64_t> launches;
     simt_launch l = {};
+    l.number = ++launches;
     l.grid = grid;
     l.block = block;
     l.shared_bytes = shared_bytes;
@@ -286,7 +297,6 @@ void simt_run(simt_dim grid, simt_dim block, size_t shared_bytes, const std::fun
     l.blocks = static_cast<unsigned>(blocks);
     l.step = l.options.seed % l.blocks ? l.options.seed % l.blocks : 1;
     while (divisor(l.step, l.blocks) != 1) l.step++;
-    simt_release(&l.start_token);
     const int others = std::min(l.options.os_threads, static_cast<int>(blocks)) - 1;
     std::vector<std::thread> threads_of_os;
     for (int i = 0; i < others; i++) threads_of_os.emplace_back(share, &l, static_cast<unsigned>(i) + 1);

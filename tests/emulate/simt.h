@@ -1,10 +1,10 @@
 /* simt.h - runs CUDA kernels on the host: one fiber for each CUDA thread, warps and barriers as the hardware has them.
  *
  * The same kernel source that nvcc builds is built with g++ against this header (through the fake <cuda_runtime.h> of
- * tests/fake_cuda/include).  It is stricter than a GPU: shared memory starts as NaN, a warp operation runs when the last
- * lane of its mask arrives, asynchronous copies land as late as they may, barriers that part of a block never reaches
- * abort by name, and the order of threads is a seed's.  Under TSan each CUDA thread is a thread of its own and only
- * barriers order memory; under ASan shared memory ends where it was asked to end.
+ * tests/fake_cuda/include).  It is stricter than a GPU: shared memory starts as NaN, a warp operation runs when the
+ * last lane of its mask arrives, asynchronous copies land as late as they may, barriers that part of a block never
+ * reaches abort by name, and the order of threads is a seed's.  Under TSan each CUDA thread is a thread of its own and
+ * only barriers order memory; under ASan shared memory ends where it was asked to end.
  *
  * The part for kernels (threadIdx, __syncthreads, __shfl_*_sync, ...) is simt_device.h. */
 #ifndef TESTS_EMULATE_SIMT_H

@@ -1,13 +1,15 @@
 /* simt_block.h - inside the emulator: a launch, its blocks, their warps and threads, and who runs next.
  *
- * A worker is one OS thread's share of a launch.  It keeps a few blocks resident, as a multiprocessor does, and one ring
- * of threads that can run.  A thread that must wait switches to the next of the ring; when a block ends or the ring is
- * empty the worker's own flow goes on, fills the empty seat or reports a deadlock.  All of it belongs to the worker's OS
- * thread, but for the launch's counter of blocks.  Workers, with their stacks, are kept for later launches. */
+ * A worker is one OS thread's share of a launch.  It keeps a few blocks in its seats, as a multiprocessor does, and one
+ * ring of threads that can run.  A thread that must wait switches to the next of the ring; when a block ends or the
+ * ring is empty the worker's own flow goes on, fills the empty seat or reports a deadlock.  All of it belongs to the
+ * worker's OS thread, but for the launch's counter of blocks.  Workers, with their stacks, are kept for later launches.
+ */
 #ifndef TESTS_EMULATE_SIMT_BLOCK_H
 #define TESTS_EMULATE_SIMT_BLOCK_H
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -44,6 +46,7 @@ struct simt_fiber : simt_place {
     void        *out;
     std::vector<simt_copy> copies; /* under way, oldest first */
     unsigned     groups;           /* committed */
+    uint64_t     launch;           /* the last one whose start it has seen */
 };
 
 /* Lanes on their way to one operation of one mask. */
@@ -81,6 +84,7 @@ struct simt_block {
 };
 
 struct simt_launch {
+    uint64_t     number; /* of all launches of the process, from 1 */
     simt_dim     grid, block;
     size_t       shared_bytes;
     const std::function<void()> *kernel;
@@ -118,9 +122,11 @@ void simt_shared_end(simt_block *b);
 /* Aborts unless 16 bytes at p lie on 16 in the block's shared memory. */
 void simt_shared_check(const simt_fiber *f, const void *p, const char *what, const char *file, int line);
 
-/* A breach of CUDA's rules by a thread: says where and ends the process. */
-[[noreturn]] void simt_breach(const simt_fiber *f, const char *file, int line, const char *format, ...)
+/* What went wrong, in which block, thread (unless it is the worker that says so) and place of the source. */
+void simt_report(const simt_fiber *f, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for a breach of CUDA's rules, which ends the process. */
+#define SIMT_BREACH(...) (simt_report(__VA_ARGS__), abort())
 void simt_faults_named(simt_worker *w, bool on); /* a fault of the calling OS thread within a kernel is named, too */
 
 #pragma GCC visibility pop

@@ -22,9 +22,9 @@ void simt_copy_async_16(void *shared, const void *global, bool copy, const char 
     simt_fiber *f = simt_running();
     simt_shared_check(f, shared, "cp.async", file, line);
     if (copy && reinterpret_cast<uintptr_t>(global) % 16)
-        simt_breach(f, file, line, "cp.async from %p, which is not on 16 bytes", global);
+        SIMT_BREACH(f, file, line, "cp.async from %p, which is not on 16 bytes", global);
     if (copy && simt_forbidden(global, 16))
-        simt_breach(f, file, line, "cp.async from %p, of which 16 bytes are not to be read", global);
+        SIMT_BREACH(f, file, line, "cp.async from %p, of which 16 bytes are not to be read", global);
     const simt_copy c = {static_cast<char *>(shared), copy ? static_cast<const char *>(global) : nullptr, f->groups};
     if (!f->block->worker->launch->options.copies_late) {
         land(&c);
@@ -41,9 +41,9 @@ void simt_copy_commit() { simt_running()->groups++; }
 void simt_copy_wait(int left)
 {
     simt_fiber *f = simt_running();
-    if (left < 0) simt_breach(f, nullptr, 0, "cp.async.wait_group %d", left);
+    if (left < 0) SIMT_BREACH(f, nullptr, 0, "cp.async.wait_group %d", left);
     size_t n = 0;
-    for (; n < f->copies.size() && f->copies[n].group + static_cast<unsigned>(left) < f->groups; n++) land(&f->copies[n]);
+    while (n < f->copies.size() && f->copies[n].group + static_cast<unsigned>(left) < f->groups) land(&f->copies[n++]);
     f->copies.erase(f->copies.begin(), f->copies.begin() + static_cast<std::ptrdiff_t>(n));
 }
 

@@ -1,10 +1,10 @@
 /* simt_device.h - what a kernel sees when g++ compiles it: CUDA's words, on the emulator behind simt.h.
  *
- * Only what our kernels use.  Shared memory is dynamic, by SHARED() of launch.cuh: a __shared__ variable does not compile
- * here, because nothing could poison it or see where it ends.  Each operation that lanes or threads do together takes
- * its place in the source as default arguments, so that a breach is reported by file and line, and so that threads at
- * two different places are told from threads at one.  Kernels are compiled with the sanitizer of the build, the
- * emulator without. */
+ * Only what our kernels use.  Shared memory is dynamic, by SHARED() of launch.cuh: a __shared__ variable does not
+ * compile here, because nothing could poison it or see where it ends.  Each operation that lanes or threads do together
+ * takes its place in the source as default arguments, so that a breach is reported by file and line, and so that
+ * threads at two different barriers are told from threads at one.  Kernels are compiled with the sanitizer of the
+ * build, the emulator without. */
 #ifndef TESTS_EMULATE_SIMT_DEVICE_H
 #define TESTS_EMULATE_SIMT_DEVICE_H
 #include <math.h>
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "kernels/half.h"
-#include "tests/emulate/simt_vector.h"
+#include "simt_vector.h"
 
 #define __global__
 #define __device__
@@ -53,7 +53,10 @@ void *simt_shared_memory(); /* of the block, NaN at its start; ends where the la
 unsigned simt_lane();
 
 static inline void __syncthreads(SIMT_SITE) { simt_barrier(file, line); }
-static inline void __syncwarp(unsigned mask = ~0u, SIMT_SITE) { simt_warp(mask, SIMT_SYNCWARP, nullptr, nullptr, file, line); }
+static inline void __syncwarp(unsigned mask = ~0u, SIMT_SITE)
+{
+    simt_warp(mask, SIMT_SYNCWARP, nullptr, nullptr, file, line);
+}
 
 template <class T>
 static inline T simt_shuffled(unsigned mask, simt_operation what, T x, unsigned source, const char *file, int line)
@@ -96,7 +99,10 @@ static inline unsigned simt_vote(unsigned mask, simt_operation what, int predica
     simt_warp(mask, what, &predicate, &out, file, line);
     return out;
 }
-static inline unsigned __ballot_sync(unsigned mask, int p, SIMT_SITE) { return simt_vote(mask, SIMT_BALLOT, p, file, line); }
+static inline unsigned __ballot_sync(unsigned mask, int p, SIMT_SITE)
+{
+    return simt_vote(mask, SIMT_BALLOT, p, file, line);
+}
 static inline int __any_sync(unsigned mask, int p, SIMT_SITE) { return simt_vote(mask, SIMT_ANY, p, file, line) != 0; }
 static inline int __all_sync(unsigned mask, int p, SIMT_SITE) { return simt_vote(mask, SIMT_ALL, p, file, line) != 0; }
 
@@ -134,7 +140,10 @@ static inline void simt_mma_16816(element_type type, float c[4], const uint32_t 
 /* Four 8x8 matrices of 16-bit numbers; lane l gives the address of row l % 8 of matrix l / 8, on 16 bytes, in shared
  * memory. */
 void simt_ldmatrix(uint32_t r[4], const void *row, bool transposed, const char *file, int line);
-static inline void simt_ldmatrix_x4(uint32_t r[4], const void *row, SIMT_SITE) { simt_ldmatrix(r, row, false, file, line); }
+static inline void simt_ldmatrix_x4(uint32_t r[4], const void *row, SIMT_SITE)
+{
+    simt_ldmatrix(r, row, false, file, line);
+}
 static inline void simt_ldmatrix_x4_trans(uint32_t r[4], const void *row, SIMT_SITE)
 {
     simt_ldmatrix(r, row, true, file, line);

@@ -14,6 +14,7 @@ extern "C" {
 WEAK void *__tsan_get_current_fiber();
 WEAK void *__tsan_create_fiber(unsigned flags);
 WEAK void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+WEAK void __tsan_set_fiber_name(void *fiber, const char *name);
 WEAK void __tsan_acquire(void *);
 WEAK void __tsan_release(void *);
 WEAK void __tsan_read_range(void *, unsigned long);
@@ -23,6 +24,7 @@ WEAK void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_
 WEAK void __asan_poison_memory_region(const volatile void *, size_t);
 WEAK void __asan_unpoison_memory_region(const volatile void *, size_t);
 WEAK void *__asan_region_is_poisoned(void *, size_t);
+WEAK void __sanitizer_set_death_callback(void (*)());
 #undef WEAK
 }
 
@@ -58,6 +60,10 @@ bool simt_forbidden(const void *p, size_t bytes)
 {
     return simt_watched_by_asan && __asan_region_is_poisoned(const_cast<void *>(p), bytes);
 }
+
+void simt_tsan_name(simt_context *c, const char *name) { __tsan_set_fiber_name(c->tsan, name); }
+
+void simt_asan_on_death(void (*f)()) { __sanitizer_set_death_callback(f); }
 
 size_t simt_page()
 {

@@ -24,9 +24,9 @@ struct simt_context {
 void simt_context_adopt(simt_context *c);
 /* A stack with a guard page below it; for ever. */
 void simt_context_create(simt_context *c, unsigned number);
-/* The next switch to c calls entry, which must not return. */
+/* The next switch to c calls entry, which must not return and first of all calls simt_context_arrived(). */
 void simt_context_start(simt_context *c, void (*entry)());
-/* Goes on in `to`; returns when something switches back.  The first thing that entry calls is simt_context_arrived(). */
+/* Goes on in `to`; returns when something switches back. */
 #ifdef __x86_64__
 extern "C" void simt_swap(void **from, void *to);
 #else
@@ -39,7 +39,8 @@ static inline void simt_context_switch(simt_context *from, simt_context *to)
     else simt_swap(&from->stack_pointer, to->stack_pointer);
 }
 void simt_context_arrived(simt_context *self);
-[[noreturn]] void simt_context_end(simt_context *from, simt_context *to); /* from is started anew before it runs again */
+/* The same for the last time, until `from` is started anew. */
+[[noreturn]] void simt_context_end(simt_context *from, simt_context *to);
 
 /* A token orders memory for TSan: what was done before a release is seen after a later acquire. */
 void simt_tsan_acquire(void *token);
@@ -55,12 +56,14 @@ static inline void simt_release(void *token)
 /* Accesses of code that is not instrumented, on behalf of the running fiber. */
 void simt_told_read(const void *p, size_t bytes);
 void simt_told_written(const void *p, size_t bytes);
+void simt_tsan_name(simt_context *c, const char *name); /* what TSan's reports call it */
 /* For ASan. */
 void simt_forbid(const void *p, size_t bytes);
 void simt_allow(const void *p, size_t bytes);
 bool simt_forbidden(const void *p, size_t bytes);
+void simt_asan_on_death(void (*f)()); /* after a report, before the end */
 
-/* Zeroed pages, low..low + bytes, with a page that faults on either side; bytes is rounded up to pages.  Never freed. */
+/* Zeroed pages with a page that faults on either side; bytes is rounded up to pages.  Never freed. */
 char *simt_guarded(size_t bytes);
 size_t simt_page();
 

@@ -36,7 +36,7 @@ static void vote(const simt_group *g, simt_fiber *lanes)
 static void load_matrices(simt_fiber *lanes, bool transposed)
 {
     uint16_t m[SIMT_LANES][8];
-    for (unsigned l = 0; l < SIMT_LANES; l++) memcpy(m[l], static_cast<const matrix_row *>(lanes[l].in)->row, sizeof m[l]);
+    for (unsigned l = 0; l < SIMT_LANES; l++) memcpy(m[l], static_cast<const matrix_row *>(lanes[l].in)->row, 16);
     for (unsigned l = 0; l < SIMT_LANES; l++) {
         uint32_t *out = static_cast<uint32_t *>(lanes[l].out);
         const unsigned row = l / 4, column = l % 4 * 2;
@@ -73,8 +73,8 @@ template <element_type type, unsigned n> static inline void widen(float *to, con
     }
 }
 
-/* Fragments as the PTX ISA has them (mma.m16n8k16, .f16 and .bf16): lane l holds of a the rows l/4 and l/4 + 8, of b the
- * column l/4, of c the rows of a; in each two neighbours, beginning at l%4 * 2. */
+/* Fragments as the PTX ISA has them (mma.m16n8k16, .f16 and .bf16): lane l holds of a the rows l/4 and l/4 + 8, of b
+ * the column l/4, of c the rows of a; in each two neighbours, beginning at l%4 * 2. */
 template <element_type type> static void multiply(simt_fiber *lanes)
 {
     uint16_t ah[16][16], bh[16][8];     /* [M,K], [K,N] */
@@ -133,7 +133,8 @@ static bool complete(simt_block *b, unsigned warp, simt_group *g, const simt_fib
     if (g->what >= SIMT_MMA_F16 && g->arrived != ~0u)
         for (unsigned l = 0; l < SIMT_LANES; l++)
             if (g->arrived >> l & 1)
-                simt_breach(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what], g->arrived);
+                SIMT_BREACH(&lanes[l], g->file, g->line, "%s by lanes %08x: it takes all 32", names[g->what],
+                            g->arrived);
     perform(g, lanes);
     const unsigned arrived = g->arrived;
     g->arrived = 0;
@@ -162,11 +163,11 @@ void simt_warp(unsigned mask, simt_operation what, const void *in, void *out, co
     simt_fiber *f = simt_running();
     simt_warp_state *w = &f->block->warps[f->warp];
     if (!(mask >> f->lane & 1))
-        simt_breach(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
+        SIMT_BREACH(f, file, line, "%s by lane %u, which is not in its mask %08x", names[what], f->lane, mask);
     simt_group *g = group_of(w, mask);
     if (g->arrived && g->what != what)
-        simt_breach(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)", f->lane,
-                    names[what], names[g->what], g->file, g->line);
+        SIMT_BREACH(f, file, line, "lanes of one mask at different operations: lane %u at %s, others at %s (%s:%d)",
+                    f->lane, names[what], names[g->what], g->file, g->line);
     g->what = what;
     g->file = file;
     g->line = line;

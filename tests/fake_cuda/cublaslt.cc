@@ -41,11 +41,12 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *out)
     return CUBLAS_STATUS_SUCCESS;
 }
 
-/* Waits for the device, as documented: "implicitly calls cudaDeviceSynchronize()". */
+/* Waits for the device, as documented. */
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle)
 {
     call c(CALL_cublasLtDestroy);
-    if (!c.refused) schedule_drain();
+    if (c.keeps()) return c.no_blas();
+    schedule_drain();
     libraries.take(handle);
     return c.no_blas();
 }
@@ -82,11 +83,13 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *out, cublasCompute
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
 {
     call c(CALL_cublasLtMatmulDescDestroy);
+    if (c.keeps()) return c.no_blas();
     descs.take(desc);
     return c.no_blas();
 }
 
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t number, const void *value, size_t bytes)
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t number,
+                                              const void *value, size_t bytes)
 {
     static const attribute rows[] = {
         ATTRIBUTE(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, matmul_desc, compute),
@@ -104,7 +107,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
     return c.refused ? c.no_blas() : set(rows, sizeof rows / sizeof *rows, descs.get(desc), number, value, bytes);
 }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataType type, uint64_t rows, uint64_t cols, int64_t ld)
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataType type, uint64_t rows, uint64_t cols,
+                                          int64_t ld)
 {
     call c(CALL_cublasLtMatrixLayoutCreate);
     if (c.refused) return c.no_blas();
@@ -115,11 +119,13 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *out, cudaDataT
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
 {
     call c(CALL_cublasLtMatrixLayoutDestroy);
+    if (c.keeps()) return c.no_blas();
     layouts.take(layout);
     return c.no_blas();
 }
 
-cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t number, const void *value, size_t bytes)
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t number,
+                                                const void *value, size_t bytes)
 {
     static const attribute rows[] = {
         ATTRIBUTE(CUBLASLT_MATRIX_LAYOUT_TYPE, matrix_layout, type),
@@ -145,12 +151,14 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *out)
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference)
 {
     call c(CALL_cublasLtMatmulPreferenceDestroy);
+    if (c.keeps()) return c.no_blas();
     preferences.take(preference);
     return c.no_blas();
 }
 
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t number,
-                                                    const void *value, size_t bytes)
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t number, const void *value,
+                                                    size_t bytes)
 {
     static const attribute rows[] = {
         ATTRIBUTE(CUBLASLT_MATMUL_PREF_SEARCH_MODE, matmul_preference, search),
@@ -162,7 +170,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
         ATTRIBUTE(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, matmul_preference, alignment[3]),
     };
     call c(CALL_cublasLtMatmulPreferenceSetAttribute);
-    return c.refused ? c.no_blas() : set(rows, sizeof rows / sizeof *rows, preferences.get(preference), number, value, bytes);
+    return c.refused ? c.no_blas()
+                     : set(rows, sizeof rows / sizeof *rows, preferences.get(preference), number, value, bytes);
 }
 
 /* --- algorithms --- */
@@ -177,8 +186,9 @@ static cublasLtMatmulHeuristicResult_t result_of(const matmul_problem &p, const 
     return r;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
-                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c_layout, cublasLtMatrixLayout_t d,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c_layout, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int most,
                                               cublasLtMatmulHeuristicResult_t *out, int *n)
 {
@@ -189,7 +199,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     *n = 0;
     const matmul_desc   *o = descs.get(desc);
     matmul_problem       p;
-    const cublasStatus_t rc = cublaslt_problem(o, layouts.get(a), layouts.get(b), layouts.get(c_layout), layouts.get(d), &p);
+    const cublasStatus_t rc =
+        cublaslt_problem(o, layouts.get(a), layouts.get(b), layouts.get(c_layout), layouts.get(d), &p);
     if (rc) return rc;
     std::vector<matmul_algorithm> found(static_cast<size_t>(most));
     *n = cublaslt_algorithms(p, preferences.get(preference), o->bias, most, found.data());
@@ -198,8 +209,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
 }
 
 cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
-                                       cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c_layout, cublasLtMatrixLayout_t d,
-                                       const cublasLtMatmulAlgo_t *algo, cublasLtMatmulHeuristicResult_t *out)
+                                       cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c_layout,
+                                       cublasLtMatrixLayout_t d, const cublasLtMatmulAlgo_t *algo,
+                                       cublasLtMatmulHeuristicResult_t *out)
 {
     call c(CALL_cublasLtMatmulAlgoCheck);
     if (c.refused) return c.no_blas();
@@ -207,7 +219,8 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasLtMatmulDe
     if (!algo || !out) return CUBLAS_STATUS_INVALID_VALUE;
     matmul_problem   p;
     matmul_algorithm found;
-    cublasStatus_t   rc = cublaslt_problem(descs.get(desc), layouts.get(a), layouts.get(b), layouts.get(c_layout), layouts.get(d), &p);
+    cublasStatus_t rc =
+        cublaslt_problem(descs.get(desc), layouts.get(a), layouts.get(b), layouts.get(c_layout), layouts.get(d), &p);
     if (rc == CUBLAS_STATUS_SUCCESS) rc = cublaslt_algorithm(p, algo, &found);
     if (rc) return rc;
     const cublasLtMatmulAlgo_t kept = out->algo; /* "algo field is never updated" */
@@ -235,7 +248,8 @@ static cublasStatus_t check_operand(const operand &o)
     return CUBLAS_STATUS_INVALID_VALUE;
 }
 
-static cublasStatus_t submit(cudaStream_t stream, const std::vector<operand> &operands, cudaError_t late, std::function<void()> run)
+static cublasStatus_t submit(cudaStream_t stream, const std::vector<operand> &operands, cudaError_t late,
+                             std::function<void()> run)
 {
     work w = {WORK_COMPUTE, nullptr, {}, {}, the_device.current, late};
     w.run = [=] {
@@ -256,9 +270,10 @@ static bool this_one_is_wrong()
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
-                              cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
-                              const void *c_matrix, cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes, cudaStream_t stream)
+                              cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout,
+                              const void *beta, const void *c_matrix, cublasLtMatrixLayout_t c_layout, void *d,
+                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo, void *workspace,
+                              size_t workspace_bytes, cudaStream_t stream)
 {
     call c(CALL_cublasLtMatmul);
     if (c.refused) return c.no_blas();
@@ -270,7 +285,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (rc) return rc;
     if (!alpha || !beta) return CUBLAS_STATUS_INVALID_VALUE;
 
-    /* "When [algo is] NULL, an implicit heuristics query with default search preferences will be performed." */
+    /* Without an algorithm the heuristic is asked with default preferences. */
     matmul_algorithm chosen;
     if (algo) {
         rc = cublaslt_algorithm(s, algo, &chosen);
@@ -297,20 +312,24 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     memcpy(&p.alpha, alpha, sizeof p.alpha);
     memcpy(&p.beta, beta, sizeof p.beta);
 
-    std::vector<operand> reads = {{"A", a, cublaslt_bytes(s.a), chosen.alignment}, {"B", b, cublaslt_bytes(s.b), chosen.alignment}};
+    std::vector<operand> reads = {{"A", a, cublaslt_bytes(s.a), chosen.alignment},
+                                  {"B", b, cublaslt_bytes(s.b), chosen.alignment}};
     if (p.beta != 0.0f) reads.push_back({"C", c_matrix, cublaslt_bytes(s.c), chosen.alignment});
-    if (p.has_bias) reads.push_back({"the bias", o->bias, s.m * product_element_bytes(s.bias_type), chosen.bias_alignment});
+    if (p.has_bias)
+        reads.push_back({"the bias", o->bias, s.m * product_element_bytes(s.bias_type), chosen.bias_alignment});
     std::vector<operand> writes = {{"D", d, cublaslt_bytes(s.d), chosen.alignment}};
-    /* "workspace: must be 256B aligned"; "INVALID_VALUE: workspaceSizeInBytes is less than required by the algorithm". */
+    /* Documentation, cublasLtMatmul(): the workspace lies on 256 bytes; INVALID_VALUE where it is less than the
+     * algorithm requires. */
     if (chosen.workspace > workspace_bytes) {
-        complain("a workspace of %zu bytes, the algorithm needs %zu", workspace_bytes, static_cast<size_t>(chosen.workspace));
+        complain("a workspace of %zu bytes, the algorithm needs %zu", workspace_bytes,
+                 static_cast<size_t>(chosen.workspace));
         return CUBLAS_STATUS_INVALID_VALUE;
     }
     if (workspace_bytes) writes.push_back({"the workspace", workspace, workspace_bytes, 256});
     for (const auto *list : {&reads, &writes})
         for (const operand &x : *list)
             if ((rc = check_operand(x))) return rc;
-    /* "C and D may be the same, then with the same layout"; nothing else may meet what is written. */
+    /* C and D may be the same, then with the same layout; nothing else may meet what is written. */
     const bool in_place = c_matrix == d && p.beta != 0.0f;
     if (in_place && s.c.ld != s.d.ld) {
         complain("C is D, with leading dimensions %zu and %zu", p.c.ld, p.d.ld);
@@ -320,7 +339,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         for (const operand &r : reads)
             if (memory_overlap(w.at, w.bytes, r.at, r.bytes) && !(in_place && r.at == d && w.at == d))
                 breach("%s and %s overlap", r.name, w.name);
-    if (writes.size() == 2 && memory_overlap(d, writes[0].bytes, workspace, workspace_bytes)) breach("D and the workspace overlap");
+    if (writes.size() == 2 && memory_overlap(d, writes[0].bytes, workspace, workspace_bytes))
+        breach("D and the workspace overlap");
 
     std::vector<operand> all = reads;
     all.insert(all.end(), writes.begin(), writes.end());

@@ -9,7 +9,10 @@
 enum { CUBLASLT_VERSION = 130100 };
 
 struct matmul_desc : held {
-    matmul_desc(cublasComputeType_t compute_, cudaDataType_t scale_) : held("matmul descriptor", 0), compute(compute_), scale(scale_) {}
+    matmul_desc(cublasComputeType_t compute_, cudaDataType_t scale_)
+        : held("matmul descriptor", 0), compute(compute_), scale(scale_)
+    {
+    }
     int32_t     compute, scale, pointer_mode = CUBLASLT_POINTER_MODE_HOST;
     int32_t     a_op = CUBLAS_OP_N, b_op = CUBLAS_OP_N, c_op = CUBLAS_OP_N, multiprocessors = 0, bias_type = -1;
     uint32_t    epilogue = CUBLASLT_EPILOGUE_DEFAULT;
@@ -41,8 +44,8 @@ struct matmul_problem {
 };
 
 /* SUCCESS, or the documented status after a line that says why. */
-cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b, const matrix_layout *c,
-                                const matrix_layout *d, matmul_problem *out);
+cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b,
+                                const matrix_layout *c, const matrix_layout *d, matmul_problem *out);
 size_t         cublaslt_bytes(const matmul_side &s); /* from the first to the end of the last element */
 
 /* What an algorithm's eight words say. */

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-/* Documentation, cublasLtMatmul(), the table for "regular column- or row-major matrices": compute type, scale type, A and
- * B type, C and D type, bias type. */
+/* Documentation, cublasLtMatmul(), the table for "regular column- or row-major matrices": compute type, scale type, A
+ * and B type, C and D type, bias type. */
 static const struct { int compute, scale, ab, cd, bias; } type_rows[] = {
     {CUBLAS_COMPUTE_32F, CUDA_R_32F, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF},
     {CUBLAS_COMPUTE_32F, CUDA_R_32F, CUDA_R_16F, CUDA_R_16F, CUDA_R_16F},
@@ -24,14 +24,16 @@ static const struct { uint32_t epilogue; bool bias, relu, gelu; } epilogue_rows[
 
 /* What the stand-in runs: `alignment` of every address and leading dimension in bytes; `split`: partial sums go through
  * the workspace, and a second kernel finishes them, as split-K does. */
-static const struct { uint64_t alignment; bool split; } algorithm_rows[] = {{16, false}, {16, true}, {4, false}, {2, false}, {2, true}};
+static const struct {
+    uint64_t alignment;
+    bool split;
+} algorithm_rows[] = {{16, false}, {16, true}, {4, false}, {2, false}, {2, true}};
 
 static constexpr uint64_t MAGIC = 0x31746c656b6166u;
 
 static bool is_op(int op) { return op == CUBLAS_OP_N || op == CUBLAS_OP_T; }
 
-/* Documentation, cublasLtMatrixLayoutAttribute_t: LD "must be large enough so that matrix memory locations are not
- * overlapping (greater or equal to ROWS in case of CUBLASLT_ORDER_COL)". */
+/* Documentation, cublasLtMatrixLayoutAttribute_t: the columns of a column-major matrix must not overlap, LD >= ROWS. */
 static cublasStatus_t check_layout(const matrix_layout *l, const char *name)
 {
     if (l->order != CUBLASLT_ORDER_COL || l->batch != 1) {
@@ -39,7 +41,8 @@ static cublasStatus_t check_layout(const matrix_layout *l, const char *name)
         return CUBLAS_STATUS_NOT_SUPPORTED;
     }
     if (l->rows == 0 || l->cols == 0 || l->rows > 0x7fffffff || l->cols > 0x7fffffff) {
-        complain("%s: %llu x %llu elements", name, static_cast<unsigned long long>(l->rows), static_cast<unsigned long long>(l->cols));
+        complain("%s: %llu x %llu elements", name, static_cast<unsigned long long>(l->rows),
+                 static_cast<unsigned long long>(l->cols));
         return CUBLAS_STATUS_INVALID_VALUE;
     }
     if (l->ld < static_cast<int64_t>(l->rows)) {
@@ -55,10 +58,10 @@ static matmul_side side(const matrix_layout *l)
     return {static_cast<cudaDataType_t>(l->type), l->rows, l->cols, static_cast<uint64_t>(l->ld)};
 }
 
-static cublasStatus_t check_types(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b, const matrix_layout *c,
-                                  const matrix_layout *d, matmul_problem *out)
+static cublasStatus_t check_types(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b,
+                                  const matrix_layout *c, const matrix_layout *d, matmul_problem *out)
 {
-    const int bias = desc->bias_type == -1 ? static_cast<int>(d->type) : desc->bias_type; /* "default: the type of D" */
+    const int bias = desc->bias_type == -1 ? static_cast<int>(d->type) : desc->bias_type; /* by default the type of D */
     for (const auto &row : type_rows) {
         const auto is = [](uint32_t type, int wanted) { return static_cast<int>(type) == wanted; };
         if (row.compute != desc->compute || row.scale != desc->scale || !is(a->type, row.ab) || !is(b->type, row.ab) ||
@@ -71,16 +74,17 @@ static cublasStatus_t check_types(const matmul_desc *desc, const matrix_layout *
         out->bias_type = static_cast<cudaDataType_t>(row.bias);
         return CUBLAS_STATUS_SUCCESS;
     }
-    complain("no row of the table has compute type %d, scale type %d and A, B, C, D of types %u, %u, %u, %u", desc->compute,
-             desc->scale, a->type, b->type, c->type, d->type);
+    complain("no row of the table has compute type %d, scale type %d and A, B, C, D of types %u, %u, %u, %u",
+             desc->compute, desc->scale, a->type, b->type, c->type, d->type);
     return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b, const matrix_layout *c,
-                                const matrix_layout *d, matmul_problem *out)
+cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a, const matrix_layout *b,
+                                const matrix_layout *c, const matrix_layout *d, matmul_problem *out)
 {
     memset(static_cast<void *>(out), 0, sizeof *out); /* its bytes are summed up */
-    if (!is_op(desc->a_op) || !is_op(desc->b_op) || desc->c_op != CUBLAS_OP_N || desc->pointer_mode != CUBLASLT_POINTER_MODE_HOST) {
+    if (!is_op(desc->a_op) || !is_op(desc->b_op) || desc->c_op != CUBLAS_OP_N ||
+        desc->pointer_mode != CUBLASLT_POINTER_MODE_HOST) {
         complain("ops %d, %d, %d, pointer mode %d: the stand-in has N and T, N for C, and alpha and beta of the host",
                  desc->a_op, desc->b_op, desc->c_op, desc->pointer_mode);
         return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -94,7 +98,10 @@ cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a,
     out->has_bias = epilogue->bias;
     out->relu = epilogue->relu;
     out->gelu = epilogue->gelu;
-    const struct { const matrix_layout *layout; const char *name; } layouts[] = {{a, "A"}, {b, "B"}, {c, "C"}, {d, "D"}};
+    const struct {
+        const matrix_layout *layout;
+        const char *name;
+    } layouts[] = {{a, "A"}, {b, "B"}, {c, "C"}, {d, "D"}};
     for (const auto &l : layouts)
         if (const cublasStatus_t rc = check_layout(l.layout, l.name)) return rc;
     if (const cublasStatus_t rc = check_types(desc, a, b, c, d, out)) return rc;
@@ -110,11 +117,11 @@ cublasStatus_t cublaslt_problem(const matmul_desc *desc, const matrix_layout *a,
     const uint64_t a_rows = out->a_transposed ? a->cols : a->rows, b_rows = out->b_transposed ? b->cols : b->rows,
                    b_cols = out->b_transposed ? b->rows : b->cols;
     if (a_rows != out->m || b_rows != out->k || b_cols != out->n || c->rows != out->m || c->cols != out->n) {
-        complain("op(A) is %llu x %llu, op(B) %llu x %llu, C %llu x %llu, D %llu x %llu", static_cast<unsigned long long>(a_rows),
-                 static_cast<unsigned long long>(out->k), static_cast<unsigned long long>(b_rows),
-                 static_cast<unsigned long long>(b_cols), static_cast<unsigned long long>(c->rows),
-                 static_cast<unsigned long long>(c->cols), static_cast<unsigned long long>(d->rows),
-                 static_cast<unsigned long long>(d->cols));
+        complain("op(A) is %llu x %llu, op(B) %llu x %llu, C %llu x %llu, D %llu x %llu",
+                 static_cast<unsigned long long>(a_rows), static_cast<unsigned long long>(out->k),
+                 static_cast<unsigned long long>(b_rows), static_cast<unsigned long long>(b_cols),
+                 static_cast<unsigned long long>(c->rows), static_cast<unsigned long long>(c->cols),
+                 static_cast<unsigned long long>(d->rows), static_cast<unsigned long long>(d->cols));
         return CUBLAS_STATUS_INVALID_VALUE;
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -151,8 +158,9 @@ static uint64_t alignment_of(const void *pointer)
 }
 
 /* Documentation, cublasLtMatmulPreferenceAttributes_t: a smaller alignment or workspace excludes the algorithms that
- * need more; "routines that don't dereference [the bias] depend on its value to determine expected pointer alignment". */
-int cublaslt_algorithms(const matmul_problem &p, const matmul_preference *preference, const void *bias, int most, matmul_algorithm *out)
+ * need more.  BIAS_POINTER: a call that does not follow it takes from its value how it will be aligned. */
+int cublaslt_algorithms(const matmul_problem &p, const matmul_preference *preference, const void *bias, int most,
+                        matmul_algorithm *out)
 {
     const matmul_side *sides[] = {&p.a, &p.b, &p.c, &p.d};
     int                n = 0;
@@ -162,7 +170,8 @@ int cublaslt_algorithms(const matmul_problem &p, const matmul_preference *prefer
         bool           fits = workspace <= preference->workspace;
         for (int i = 0; i < 4; i++) {
             const uint64_t needed = std::max(row.alignment, element_bytes(sides[i]->type));
-            fits = fits && preference->alignment[i] >= needed && sides[i]->ld * element_bytes(sides[i]->type) % needed == 0;
+            fits = fits && preference->alignment[i] >= needed &&
+                   sides[i]->ld * element_bytes(sides[i]->type) % needed == 0;
         }
         if (!fits) continue;
         matmul_algorithm a = {MAGIC, problem_sum(p), index, workspace, row.alignment, 0, CUBLASLT_VERSION, 0};
@@ -176,7 +185,8 @@ int cublaslt_algorithms(const matmul_problem &p, const matmul_preference *prefer
 cublasStatus_t cublaslt_algorithm(const matmul_problem &p, const cublasLtMatmulAlgo_t *bytes, matmul_algorithm *out)
 {
     memcpy(out, bytes, sizeof *out);
-    if (out->magic != MAGIC || out->version != CUBLASLT_VERSION || out->sum != sum_of(out, offsetof(matmul_algorithm, sum))) {
+    if (out->magic != MAGIC || out->version != CUBLASLT_VERSION ||
+        out->sum != sum_of(out, offsetof(matmul_algorithm, sum))) {
         complain("these bytes are no algorithm of version %d", CUBLASLT_VERSION);
         return CUBLAS_STATUS_NOT_SUPPORTED;
     }

@@ -173,23 +173,25 @@ call::call(call_id id)
         if (d.settings.presence == DEVICE_BROKEN && id == CALL_cudaDriverGetVersion) refused = cudaErrorUnknown;
         return;
     }
-    const cudaError_t dead = presence_error();
+    if (failure && !blas && error_is_sticky(failure)) d.sticky = static_cast<cudaError_t>(failure);
+    const cudaError_t fatal = presence_error();
+    dead = fatal != cudaSuccess;
     if (dead && !blas) {
-        refused = dead;
+        refused = fatal;
     } else if (dead && id == CALL_cublasLtCreate) {
         refused = CUBLAS_STATUS_NOT_INITIALIZED;
     } else if (dead && id == CALL_cublasLtMatmul) {
         refused = CUBLAS_STATUS_EXECUTION_FAILED;
     } else if (failure) {
         refused = failure;
-        if (!blas && error_is_sticky(failure)) d.sticky = static_cast<cudaError_t>(failure);
     }
     if (refused) return;
     if (d.serving && (when == LOADING || when == BLOCKING))
         breach("not while serving: it allocates, frees, captures, instantiates or waits for the whole device");
     if ((when == UNSAFE || when == BLOCKING) && capture_forbids()) {
         complain("not while this thread captures: CUDA programming guide, Stream Capture, Prohibited Operations");
-        refused = blas ? static_cast<int>(CUBLAS_STATUS_EXECUTION_FAILED) : static_cast<int>(cudaErrorStreamCaptureUnsupported);
+        refused = blas ? static_cast<int>(CUBLAS_STATUS_EXECUTION_FAILED)
+                       : static_cast<int>(cudaErrorStreamCaptureUnsupported);
     }
 }
 

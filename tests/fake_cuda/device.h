@@ -11,7 +11,12 @@
 #include <cublasLt.h>
 
 #define CALL_NUMBER(result, name, arguments, when) CALL_##name,
-enum call_id { CALLS_cuda(CALL_NUMBER) CALLS_cublasLt(CALL_NUMBER) CALL_cudaLaunchKernel, CALL_work, CALL_NONE, CALLS = CALL_NONE };
+enum call_id {
+    CALLS_cuda(CALL_NUMBER) CALLS_cublasLt(CALL_NUMBER) CALL_cudaLaunchKernel,
+    CALL_work,
+    CALL_NONE,
+    CALLS = CALL_NONE
+};
 
 struct origin { call_id call; long number; }; /* "the 3rd cudaMalloc" */
 const char *call_name(call_id id);
@@ -74,7 +79,11 @@ class call
     cudaError_t    answer(cudaError_t rc); /* rc, remembered as this thread's last error */
     cudaError_t    no() { return answer(static_cast<cudaError_t>(refused)); }
     cublasStatus_t no_blas() const { return static_cast<cublasStatus_t>(refused); }
+    /* For a call that gives something back: refused, and it stays the program's.  A dead device takes back what it is
+     * given while it says that it is dead, so that a test may go on to the next. */
+    bool           keeps() const { return refused && !dead; }
     int            refused = 0;
+    bool           dead = false;
     cudaError_t    late = cudaSuccess; /* for the work that this call queues */
 };
 

@@ -8,7 +8,7 @@
  * A text of settings, separated by ';', is read from the environment (FAKE_CUDA) when the library is first called, and
  * by fake_cuda_configure():
  *
- *   seed=N            the schedule: of streams, and of threads within a block; 0: everything in order, at the first query
+ *   seed=N            the schedule: of streams, and of threads within a block; 0: all in order, at the first query
  *   device=none       no driver: cudaErrorInsufficientDriver with driver version 0
  *   device=absent     a driver and no GPU: cudaErrorNoDevice
  *   device=old        a driver older than the runtime: cudaErrorInsufficientDriver with a driver version
@@ -16,7 +16,7 @@
  *   device=there      as without the setting
  *   memory=BYTES      of the device, 8 GiB without it
  *   fail=CALL:N:CODE  the Nth call of CALL from now returns CODE, and so does every call after it where CODE is sticky
- *   late=CALL:N:CODE  the Nth call succeeds and its work fails while it runs: a later query or synchronisation says CODE
+ *   late=CALL:N:CODE  the Nth call succeeds and its work fails while it runs: a later query or wait says CODE
  *   hang=CALL:N       the Nth call never returns; CALL "work": from the Nth piece of queued work on nothing completes
  *   wrong=N           from the Nth matrix product on, one of its numbers is wrong: the first of row 0
  *   leaks=fatal       what is still held at exit makes the process end with 99, not only with a line each
@@ -38,8 +38,8 @@ long fake_cuda_calls(const char *call);          /* how often "cudaMalloc"... wa
 void fake_cuda_serving(bool serving);
 int  fake_cuda_held(void);                       /* allocations, streams, events, graphs, handles not given back */
 void fake_cuda_print_held(void);                 /* each of them, and the number of the call that made it */
-/* What a timeline would show: the largest number of streams that had work ready at one moment at which one of them could
- * copy while another computed; 0: copies and kernels of different streams were never free to overlap. */
+/* What a timeline would show: the largest number of streams that had work ready at one moment at which one of them
+ * could copy while another computed; 0: copies and kernels of different streams were never free to overlap. */
 int  fake_cuda_overlap(void);
 
 #ifdef __cplusplus

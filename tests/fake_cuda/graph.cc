@@ -86,14 +86,17 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s)
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
     call c(CALL_cudaGraphExecDestroy);
+    if (c.keeps()) return c.no();
     const std::unique_ptr<executable> gone = executables.take(exec);
-    if (!gone->turn->empty() && !the_device.sticky && !the_device.stuck) breach("a launch of this graph has not finished");
+    if (!gone->turn->empty() && !the_device.sticky && !the_device.stuck)
+        breach("a launch of this graph has not finished");
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t g)
 {
     call c(CALL_cudaGraphDestroy);
+    if (c.keeps()) return c.no();
     graphs.take(g);
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }

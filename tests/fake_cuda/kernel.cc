@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 #include <unordered_map>
 #include "info.h"
+#include "memory.h"
 #include "stream.h"
 #include "tests/emulate/simt.h"
 
@@ -28,7 +29,8 @@ static cudaError_t check(const void *kernel, dim3 grid, dim3 block, size_t share
         return cudaErrorInvalidConfiguration;
     }
     if (shared_bytes > shared_limit(kernel)) {
-        complain("%zu bytes of dynamic shared memory, the limit of this kernel is %zu", shared_bytes, shared_limit(kernel));
+        complain("%zu bytes of dynamic shared memory, the limit of this kernel is %zu", shared_bytes,
+                 shared_limit(kernel));
         return cudaErrorInvalidValue;
     }
     return cudaSuccess;
@@ -40,6 +42,12 @@ static void run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<
     simt_options       now = before;
     now.seed = static_cast<unsigned>(device_random(0xffffffffu)); /* 0 where the device's is */
     now.copies_late = true;
+    static const bool watched = [] { /* the emulator installs its handler of faults when it runs first */
+        simt_run({1, 1, 1}, {1, 1, 1}, 0, [] {});
+        memory_watch();
+        return true;
+    }();
+    static_cast<void>(watched);
     simt_set_options(now);
     simt_run({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes, body);
     simt_set_options(before);

@@ -34,7 +34,8 @@ static range &pinned_range = *new range{"pinned memory block", size_t(64) << 30}
 
 static bool             is_open;
 static size_t           used;
-static struct sigaction fault_before;
+static bool             watching;
+static struct sigaction fault_before, fault_in_kernel; /* whose handlers were there: the process's, the emulator's */
 
 static range *range_of(const void *pointer)
 {
@@ -61,8 +62,9 @@ static std::string described(const void *pointer)
     const allocation *a = found_in(r->live, pointer), *gone = found_in(r->dead, pointer);
     const auto       *p = static_cast<const unsigned char *>(pointer);
     if (!a && gone) {
-        snprintf(text, sizeof text, "the %s of %zu bytes made by %s (number %ld) and given back by %s (number %ld)", r->kind,
-                 gone->bytes, call_name(gone->made.call), gone->made.number, call_name(gone->freed.call), gone->freed.number);
+        snprintf(text, sizeof text, "the %s of %zu bytes made by %s (number %ld) and given back by %s (number %ld)",
+                 r->kind, gone->bytes, call_name(gone->made.call), gone->made.number, call_name(gone->freed.call),
+                 gone->freed.number);
         return text;
     }
     if (!a) return std::string("no ") + r->kind + " at all";
@@ -80,17 +82,34 @@ static std::string described(const void *pointer)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     const range *r = range_of(info->si_addr);
+    const bool in_kernel = the_device.working && the_device.current.call == CALL_cudaLaunchKernel;
+    if (r && in_kernel && fault_in_kernel.sa_sigaction) { /* which says block and thread, and ends the process */
+        complain("touched %s", described(info->si_addr).c_str());
+        fault_in_kernel.sa_sigaction(number, info, context);
+    }
     if (r && the_device.working) breach("touched %s", described(info->si_addr).c_str());
     if (r) {
         the_device.current = {CALL_NONE, 0};
         breach("the host touched %s%s", described(info->si_addr).c_str(),
                r == &device_range ? ", which only a kernel or a copy may" : "");
     }
-    if ((fault_before.sa_flags & SA_SIGINFO) && fault_before.sa_sigaction) {
-        fault_before.sa_sigaction(number, info, context);
+    const struct sigaction &next = in_kernel && fault_in_kernel.sa_sigaction ? fault_in_kernel : fault_before;
+    if (next.sa_flags & SA_SIGINFO) {
+        next.sa_sigaction(number, info, context);
         return;
     }
-    sigaction(number, &fault_before, nullptr); /* and the same instruction faults again */
+    sigaction(number, &next, nullptr); /* and the same instruction faults again */
+}
+
+void memory_watch()
+{
+    struct sigaction now = {}, there;
+    now.sa_sigaction = on_fault;
+    now.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &now, &there);
+    if (watching && there.sa_sigaction != on_fault) fault_in_kernel = there;
+    if (!watching) fault_before = there;
+    watching = true;
 }
 
 static void reserve(range *r)
@@ -99,12 +118,7 @@ static void reserve(range *r)
     if (base == MAP_FAILED) breach("the host has no %zu bytes of addresses for a %s", r->reserve, r->kind);
     madvise(base, r->reserve, MADV_DONTDUMP);
     r->base = r->next = static_cast<unsigned char *>(base);
-    if (fault_before.sa_flags) return;
-    struct sigaction now = {};
-    now.sa_sigaction = on_fault;
-    now.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGSEGV, &now, &fault_before);
-    fault_before.sa_flags |= SA_ONSTACK; /* set: installed */
+    if (!watching) memory_watch();
 }
 
 cudaError_t memory_allocate(void **out, memory_place place, size_t bytes)
@@ -126,7 +140,8 @@ cudaError_t memory_allocate(void **out, memory_place place, size_t bytes)
     a->end_page = a->page + pages;
     a->begin = a->end_page - rounded;
     r->next = a->end_page + PAGE;
-    if (mprotect(a->page, pages, PROT_READ | PROT_WRITE)) breach("the host has no memory for a %s of %zu bytes", r->kind, bytes);
+    if (mprotect(a->page, pages, PROT_READ | PROT_WRITE))
+        breach("the host has no memory for a %s of %zu bytes", r->kind, bytes);
     memset(a->page, MEMORY_POISON, pages);
     if (place == MEMORY_DEVICE) {
         used += rounded;
@@ -155,7 +170,8 @@ void memory_free(void *pointer, memory_place place)
     range *r = place == MEMORY_DEVICE ? &device_range : &pinned_range;
     if (!pointer) return;
     allocation *a = range_of(pointer) == r ? found_in(r->live, pointer) : nullptr;
-    if (!a || a->begin != pointer) breach("%p is no begin of a %s: it is in %s", pointer, r->kind, described(pointer).c_str());
+    if (!a || a->begin != pointer)
+        breach("%p is no begin of a %s: it is in %s", pointer, r->kind, described(pointer).c_str());
     const size_t pages = static_cast<size_t>(a->end_page - a->page);
     if (place == MEMORY_DEVICE) {
         memory_open();
@@ -191,7 +207,8 @@ void memory_require(const void *pointer, size_t bytes, const char *what)
     if (!a || p < a->begin || p >= a->begin + a->bytes) breach("%s begins in %s", what, described(pointer).c_str());
     const size_t left = a->bytes - static_cast<size_t>(p - a->begin);
     if (bytes > left)
-        breach("%s of %zu bytes ends %zu bytes past the end of %s", what, bytes, bytes - left, described(pointer).c_str());
+        breach("%s of %zu bytes ends %zu bytes past the end of %s", what, bytes, bytes - left,
+               described(pointer).c_str());
 }
 
 bool memory_overlap(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
@@ -205,7 +222,8 @@ void memory_open()
     if (is_open) return;
     is_open = true;
     for (const auto &row : device_range.live)
-        mprotect(row.second->page, static_cast<size_t>(row.second->end_page - row.second->page), PROT_READ | PROT_WRITE);
+        mprotect(row.second->page, static_cast<size_t>(row.second->end_page - row.second->page),
+                 PROT_READ | PROT_WRITE);
 }
 
 void memory_close()

@@ -23,6 +23,8 @@ bool         memory_overlap(const void *a, size_t a_bytes, const void *b, size_t
 
 void memory_open();
 void memory_close();
+/* Puts the handler of faults on top; one that came in between is the emulator's, and is asked within a kernel. */
+void memory_watch();
 void memory_check(); /* a breach where something wrote beside an allocation */
 void memory_forget();
 #endif

@@ -40,7 +40,8 @@ static bool in_legacy_order(const queue *q, uint64_t order)
 {
     if (!q->blocking) return true;
     for (const queue *other : every_queue())
-        if (other->blocking && other->legacy != q->legacy && !other->items.empty() && other->items.front().order < order)
+        if (other->blocking && other->legacy != q->legacy && !other->items.empty() &&
+            other->items.front().order < order)
             return false;
     return true;
 }
@@ -257,7 +258,8 @@ std::function<bool()> schedule_through(const queue *q)
 {
     return [q, limit = last_order] {
         for (const queue *other : every_queue())
-            if ((other == q || (q->legacy && other->blocking)) && !other->items.empty() && other->items.front().order <= limit)
+            if ((other == q || (q->legacy && other->blocking)) && !other->items.empty() &&
+                other->items.front().order <= limit)
                 return false;
         return true;
     };

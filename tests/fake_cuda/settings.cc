@@ -35,8 +35,14 @@ static void set_device(const std::string &value)
     breach("setting device: '%s' is none of there, none, old, absent, broken", value.c_str());
 }
 
-static void set_memory(const std::string &value) { the_device.settings.memory = static_cast<size_t>(number(value, "memory")); }
-static void set_wrong(const std::string &value) { the_device.settings.wrong_product = static_cast<long>(number(value, "wrong")); }
+static void set_memory(const std::string &value)
+{
+    the_device.settings.memory = static_cast<size_t>(number(value, "memory"));
+}
+static void set_wrong(const std::string &value)
+{
+    the_device.settings.wrong_product = static_cast<long>(number(value, "wrong"));
+}
 static void set_clock(const std::string &value) { the_device.settings.counted_clock = number(value, "clock") != 0; }
 
 static void set_leaks(const std::string &value)
@@ -55,8 +61,10 @@ static void inject(injection_kind kind, const std::string &value)
     injection i = {kind, call_of(value.substr(0, first).c_str()), 0, 0};
     i.left = static_cast<long>(number(value.substr(first + 1, second - first - 1), "fail, late or hang"));
     if (coded) i.code = static_cast<int>(number(value.substr(second + 1), "fail or late"));
-    if (i.call == CALL_NONE) breach("setting fail, late or hang: there is no call '%s'", value.substr(0, first).c_str());
-    if (i.left == 0 || (coded && i.code == 0)) breach("setting fail, late or hang: '%s': N and CODE count from 1", value.c_str());
+    if (i.call == CALL_NONE)
+        breach("setting fail, late or hang: there is no call '%s'", value.substr(0, first).c_str());
+    if (i.left == 0 || (coded && i.code == 0))
+        breach("setting fail, late or hang: '%s': N and CODE count from 1", value.c_str());
     the_device.injections.push_back(i);
 }
 

@@ -60,10 +60,11 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
     call c(CALL_cudaStreamDestroy);
-    if (!s) return c.answer(c.refused ? static_cast<cudaError_t>(c.refused) : cudaErrorInvalidResourceHandle);
+    if (c.keeps()) return c.no();
+    if (!s) return c.answer(cudaErrorInvalidResourceHandle);
     const std::unique_ptr<stream> gone = streams.take(s);
     if (gone->q->capturing) breach("this stream captures");
-    /* What is queued runs all the same: "the call returns at once and the stream goes when its work has completed". */
+    /* What is queued runs all the same: the call returns at once and the stream goes when its work is done. */
     schedule_close(gone->q.get());
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }
@@ -132,6 +133,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
     call c(CALL_cudaEventDestroy);
+    if (c.keeps()) return c.no();
     events.take(e);
     return c.refused ? c.no() : c.answer(cudaSuccess);
 }

@@ -10,6 +10,10 @@
 
 enum { WORDS_MAX = 32, READY_MS = 60000 };
 
+static const char *const *environment;
+
+void server_environment(const char *const *variables) { environment = variables; }
+
 static pid_t run(const char *const *words, int in, int out, int err)
 {
     pid_t pid = fork();
@@ -19,6 +23,8 @@ static pid_t run(const char *const *words, int in, int out, int err)
     if (in >= 0) dup2(in, STDIN_FILENO);
     if (out >= 0) dup2(out, STDOUT_FILENO);
     if (err >= 0) dup2(err, STDERR_FILENO);
+    setenv("BEELINE_BACKEND", "cpu", 1); /* on a machine with a GPU, too */
+    for (int i = 0; environment && environment[i]; i++) putenv((char *)(size_t)environment[i]);
     execv(BEELINE_BINARY, argv);
     _exit(127);
 }

@@ -9,6 +9,9 @@
 
 typedef struct { pid_t pid; int port, log_fd; char log[1 << 16]; size_t log_bytes; } server_process;
 
+/* "NAME=VALUE", NULL-ended, for every process started from now on; NULL: none.  BEELINE_BACKEND is cpu unless said. */
+void server_environment(const char *const *variables);
+
 /* `beeline serve DIR --listen 127.0.0.1:0` and the words of `more` (NULL-ended; may be NULL); waits until it is
  * ready. */
 bool server_start(server_process *s, const char *dir, const char *const *more);

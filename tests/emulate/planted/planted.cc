@@ -1,8 +1,12 @@
-/* planted.cc - small kernels, right and wrong, that show what the emulator takes and what it finds.
+/* planted.cc KERNEL SEED LATE THREADS - runs a small kernel, right or wrong, to show what the emulator takes and finds.
  *
- * A planted bug is the whole difference between a kernel and a right one, mostly one line; its name says which.  Numbers
- * are small integers, exact in every type, so that results are compared for equality. */
-#include "planted.h"
+ * A planted bug is the whole difference between a kernel and a right one, mostly one line; its name says which.
+ * Numbers are small integers, exact in every type, so that results are compared for equality.  Ends with 0 when the
+ * result is right, with 1 when it is not and stderr says "wrong: ...", with 2 when there is no such kernel; a bug that
+ * the emulator or a sanitizer names ends it as that does.
+ *
+ * A program of its own, because a bug ends the process, and because TSan looks away in the child of a process that has
+ * fibers. */
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -66,7 +70,7 @@ static __global__ void __launch_bounds__(128) product(const uint16_t *a, const u
             const unsigned row = i / 4, column = i % 4 * 8;
             uint16_t *to = tiles + (step % 2 * 128 + row) * ROW + column;
             simt_copy_async_16(to, a + row * DEPTH + step * TILE + column, true);
-            simt_copy_async_16(to + 64 * ROW, b + row * DEPTH + step * TILE + column, row < 63); /* b's last row: zeros */
+            simt_copy_async_16(to + 64 * ROW, b + row * DEPTH + step * TILE + column, row < 63); /* the last: zeros */
         }
         simt_copy_commit();
     };
@@ -98,7 +102,7 @@ template <element_type element, product_flaw flaw> static int products()
     std::vector<uint16_t> a(64 * DEPTH + 8), b(64 * DEPTH + 8);
     uint16_t *pa = reinterpret_cast<uint16_t *>((reinterpret_cast<uintptr_t>(a.data()) + 15) / 16 * 16);
     uint16_t *pb = reinterpret_cast<uint16_t *>((reinterpret_cast<uintptr_t>(b.data()) + 15) / 16 * 16);
-    const auto number = [](size_t i, int salt) { return static_cast<float>(static_cast<int>(i * 7 + i / DEPTH) % salt - 3); };
+    const auto number = [](size_t i, size_t salt) { return static_cast<float>((i * 7 + i / DEPTH) % salt) - 3; };
     for (size_t i = 0; i < 64 * DEPTH; i++) {
         pa[i] = element_from_f32(element, number(i, 11));
         pb[i] = element_from_f32(element, number(i, 13) / 8);
@@ -109,7 +113,7 @@ template <element_type element, product_flaw flaw> static int products()
     return compare(c, [&](size_t i) {
         double sum = 0;
         for (size_t k = 0; k < DEPTH; k++)
-            sum += static_cast<double>(number(i / 64 * DEPTH + k, 11)) * static_cast<double>(number(i % 64 * DEPTH + k, 13)) / 8;
+            sum += static_cast<double>(number(i / 64 * DEPTH + k, 11) * number(i % 64 * DEPTH + k, 13)) / 8;
         return i % 64 == 63 ? 0.0f : static_cast<float>(sum);
     });
 }
@@ -119,7 +123,8 @@ static __global__ void weighted(float *out)
 {
     uint16_t *v = shared_array<uint16_t>(); /* [16,16]; only its first eight columns are multiplied */
     const unsigned lane = threadIdx.x;
-    for (unsigned i = lane; i < 256; i += 32) v[i] = f16_from_f32(static_cast<float>(i % 16) + 0.5f * static_cast<float>(i / 16));
+    for (unsigned i = lane; i < 256; i += 32)
+        v[i] = f16_from_f32(static_cast<float>(i % 16) + 0.5f * static_cast<float>(i / 16));
     __syncwarp();
     uint32_t f[4], fv[4];
     for (unsigned i = 0; i < 4; i++) {
@@ -138,6 +143,27 @@ static int transposes()
     float *to = data(out);
     simt_run({1, 1, 1}, {32, 1, 1}, 512, [=] { weighted(to); });
     return compare(out, [](size_t i) { return 1 + static_cast<float>(i % 8) + 0.5f * static_cast<float>(i / 8); });
+}
+
+/* Every 16-bit number times 1: 16 of them are the first column of a. */
+template <element_type element> static int widened()
+{
+    std::vector<float> out(65536);
+    float *to = data(out);
+    simt_run({64, 1, 1}, {32, 1, 1}, 0, [=] {
+        const unsigned row = threadIdx.x / 4, first = threadIdx.x % 4 == 0;
+        const uint32_t one = element_from_f32(element, 1), b[2] = {first ? one : 0, 0};
+        for (unsigned i = blockIdx.x * 1024; i < (blockIdx.x + 1) * 1024; i += 16) {
+            const uint32_t a[4] = {first ? i + row : 0, first ? i + row + 8 : 0, 0, 0};
+            float c[4] = {};
+            simt_mma_16816(element, c, a, b);
+            if (first) to[i + row] = c[0];
+            if (first) to[i + row + 8] = c[2];
+        }
+    });
+    const auto comparable = [](float x) { return x == x ? x : 1234.5f; }; /* which no 16-bit number is */
+    for (float &x : out) x = comparable(x);
+    return compare(out, [&](size_t i) { return comparable(element_to_f32(element, static_cast<uint16_t>(i))); });
 }
 
 /* Lanes that exchange without memory: widths, votes, parts of a warp, a warp of 8 lanes, lanes that left. */
@@ -306,8 +332,7 @@ static int barrier_and_warp_wait_for_each_other()
 {
     return alone(0, [](float *) {
         if (threadIdx.x < 16) __syncthreads();
-        __syncwarp();
-        __syncthreads();
+        else if (threadIdx.x < 32) __syncwarp();
     });
 }
 
@@ -392,6 +417,8 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"sums", sums<SUM_RIGHT>},
     {"products f16", products<ELEMENT_F16, PRODUCT_RIGHT>},
     {"products bf16", products<ELEMENT_BF16, PRODUCT_RIGHT>},
+    {"widened f16", widened<ELEMENT_F16>},
+    {"widened bf16", widened<ELEMENT_BF16>},
     {"transposes", transposes},
     {"exchanges", exchanges},
     {"turns", all_turns<TURN_RIGHT>},
@@ -429,13 +456,15 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"launch too large", launch_too_large},
 };
 
-int planted_run(const char *name, unsigned seed, bool copies_late, int os_threads)
+/* TSan takes fibers for threads that are still busy, and would give them a second at exit. */
+extern "C" const char *__tsan_default_options();
+extern "C" const char *__tsan_default_options() { return "atexit_sleep_ms=0"; }
+
+int main(int argc, char **argv)
 {
-    const simt_options before = simt_get_options();
-    simt_set_options({seed, copies_late, os_threads});
-    int result = 2;
+    if (argc != 5) return 2;
+    simt_set_options({static_cast<unsigned>(atoi(argv[2])), atoi(argv[3]) != 0, atoi(argv[4])});
     for (const auto &k : kernels)
-        if (!strcmp(k.name, name)) result = k.run();
-    simt_set_options(before);
-    return result;
+        if (!strcmp(k.name, argv[1])) return k.run();
+    return 2;
 }

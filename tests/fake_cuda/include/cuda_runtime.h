@@ -7,9 +7,9 @@
 #include "tests/emulate/simt_device.h"
 #include <functional>
 
-/* What kernel<<<grid, block, shared_bytes, stream>>>(...), cudaGetLastError() is to nvcc: counted as "cudaLaunchKernel",
- * and its answer too is the last error of this thread, whichever call that came from. `kernel` says whose limits hold
- * (cudaFuncSetAttribute); `run` is the call with its arguments, copied now. */
+/* What kernel<<<grid, block, shared_bytes, stream>>>(...), cudaGetLastError() is to nvcc: counted as
+ * "cudaLaunchKernel", and its answer too is the last error of this thread, whichever call that came from. `kernel` says
+ * whose limits hold (cudaFuncSetAttribute); `run` is the call with its arguments, copied now. */
 cudaError_t simt_launch(const void *kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
                         std::function<void()> run);
 

@@ -71,8 +71,8 @@ static size_t run(scene *s, double slack, const char *what)
 static void check(element_type element, const int *lengths, int sequences, int heads, int width)
 {
     char what[80];
-    snprintf(what, sizeof what, "%d sequences, the first of %d, %d heads of %d, %s", sequences, lengths[0], heads, width,
-             element ? "bf16" : "f16");
+    snprintf(what, sizeof what, "%d sequences, the first of %d, %d heads of %d, %s", sequences, lengths[0], heads,
+             width, element ? "bf16" : "f16");
     scene s = open_scene(element, lengths, sequences, heads, width, 1);
     CU_ASSERT_EQUAL(run(&s, 1e-6, what), 0);
     close_scene(&s);
@@ -80,7 +80,8 @@ static void check(element_type element, const int *lengths, int sequences, int h
 
 static void every_length(void)
 {
-    static const int lengths[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 63, 64, 65, 79, 80, 81, 127, 128, 129, 192, 193};
+    static const int lengths[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48,
+                                  63, 64, 65, 79, 80, 81, 127, 128, 129, 192, 193};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (int which = 0; which < 4; which++)
             check(which % 2 ? ELEMENT_F16 : ELEMENT_BF16, &lengths[i], 1, 1, which / 2 ? 32 : 64);

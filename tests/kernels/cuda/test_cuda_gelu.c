@@ -94,7 +94,8 @@ static void shapes_out_of_bounds_are_refused(void)
 
 void cuda_gelu_suite(CU_pSuite s)
 {
-    CU_add_test(s, "bias and GELU of any width agree with float64 in place, and rows beyond the batch stay", every_width);
+    CU_add_test(s, "bias and GELU of any width agree with float64 in place, and rows beyond the batch stay",
+                every_width);
     CU_add_test(s, "GELU of every f16 number agrees with float64, NaN with NaN", every_number);
     CU_add_test(s, "a shape that the kernel does not take is refused", shapes_out_of_bounds_are_refused);
 }

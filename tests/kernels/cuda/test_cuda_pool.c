@@ -93,7 +93,8 @@ static void poolings_side_by_side(void)
 static void a_text_has_the_same_bits_in_every_batch(void)
 {
     static const int both[] = {129, 63}, alone = 63;
-    scene a = open_scene(ELEMENT_F16, both, 2, 384, POOLING_ALL), b = open_scene(ELEMENT_F16, &alone, 1, 384, POOLING_ALL);
+    scene a = open_scene(ELEMENT_F16, both, 2, 384, POOLING_ALL);
+    scene b = open_scene(ELEMENT_F16, &alone, 1, 384, POOLING_ALL);
     memcpy(b.arrays[X].host, (char *)a.arrays[X].host + 129 * 384 * 2, 63 * 384 * 2);
     device_array_push(&b.arrays[X]);
     ((uint8_t *)a.batch.block.host)[a.batch.host.normalize - (uint8_t *)a.batch.block.host + 1] = 1;

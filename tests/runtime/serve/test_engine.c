@@ -188,7 +188,8 @@ static void a_head_has_no_route(void)
 
 static void wrong_rows_refuse_the_start(void)
 {
-    static const char *const limits[][2] = {{"float16", "wanted at least 0.9990"}, {"bfloat16", "wanted at least 0.9900"},
+    static const char *const limits[][2] = {{"float16", "wanted at least 0.9990"},
+                                            {"bfloat16", "wanted at least 0.9900"},
                                             {"float32", "wanted at least 0.9999"}};
     begin(embedding);
     for (int how = 1; how <= 2; how++)

@@ -1,0 +1,55 @@
+/* test_health.c - what the phases of a server look like from outside: the real routes, without a model behind them. */
+#include <CUnit/CUnit.h>
+#include <stdio.h>
+#include <string.h>
+#include "server/app.h"
+#include "server/http.h"
+#include "server/routes.h"
+#include "tests/support/client.h"
+
+typedef struct { int phase; const char *reason; } row;
+static const row rows[] = {{APP_LOADING, "the model is loading"}, {APP_READY, NULL},
+                           {APP_DRAINING, "the server is stopping"}, {APP_LOST, "an illegal address (700)"}};
+
+static void says(int port, const char *request, int code, const char *part)
+{
+    client c;
+    char wait[16] = "";
+    client_reply r = client_ask(&c, port, request);
+    CU_ASSERT_EQUAL(r.status, code);
+    if (r.status == code && part) CU_ASSERT_PTR_NOT_NULL(strstr(r.body, part));
+    CU_ASSERT_EQUAL(client_field(&r, "retry-after", wait, sizeof wait), code == 503);
+    if (r.status != code) printf("\n    %.60s: %d", request, r.status);
+    client_close(&c);
+}
+
+static void every_phase_says_what_it_is(void)
+{
+    app a = {.lost = {"an illegal address (700)"}};
+    const http_limits limits = {.routes = routes, .n_routes = routes_count, .host = "127.0.0.1", .loops = 1,
+                                .parse_threads = 1, .max_connections = 100, .head_ms = 5000, .body_ms = 5000,
+                                .idle_ms = 60000, .write_stall_ms = 10000, .max_body_bytes = 1 << 20,
+                                .max_parsing_bytes = 1 << 24};
+    http_server *s;
+    error err;
+    CU_ASSERT_EQUAL_FATAL(http_open(&s, limits, &a, &err), OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int port = http_port(s), code = rows[i].phase == APP_READY ? 200 : 503;
+        atomic_store(&a.phase, rows[i].phase);
+        says(port, "GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n", code, rows[i].reason);
+        says(port, "GET /health/startup HTTP/1.1\r\nhost: x\r\n\r\n", code, rows[i].reason);
+        says(port, "GET /health HTTP/1.1\r\nhost: x\r\n\r\n", code, rows[i].reason);
+        says(port, "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", 200, "live");
+        if (rows[i].phase != APP_LOADING && rows[i].phase != APP_LOST) continue; /* the others need a model */
+        says(port, "GET /info HTTP/1.1\r\nhost: x\r\n\r\n", 503, rows[i].reason);
+        says(port, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n"
+             "{\"inputs\":\"x\"}", 503, rows[i].reason);
+    }
+    http_close(s);
+}
+
+void health_suite(CU_pSuite s)
+{
+    CU_add_test(s, "loading, ready, stopping, device lost: readiness and routes say which, with Retry-After",
+                every_phase_says_what_it_is);
+}
