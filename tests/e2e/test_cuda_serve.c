@@ -124,18 +124,20 @@ static char *tiny_make(void)
 
 enum { WORDS = 16 };
 
-/* A batch takes milliseconds, under sanitizers some hundred. */
-static void add_words(const char *words[WORDS], int n, const char *folder, const char *device)
+/* A batch takes milliseconds, under sanitizers some hundred; no machine is so busy that PATIENT would end it. */
+static const char PATIENT[] = "600000", QUICK[] = "1500", QUICK_SANITIZED[] = "5000";
+
+static void add_words(const char *words[WORDS], int n, const char *folder, const char *device, const char *deadline_ms)
 {
     const char *const all[] = {"--backend", device, "--batch-tokens", "16", "--batch-sequences", "8", "--cache-dir",
-                               folder, "--batch-deadline-ms", *BEELINE_SANITIZED ? "15000" : "1500", NULL};
+                               folder, "--batch-deadline-ms", deadline_ms, NULL};
     memcpy(words + n, all, sizeof all);
 }
 
 static bool start_tiny(server_process *s, const char *folder, const char *settings, const char *device)
 {
-    const char *words[WORDS];
-    add_words(words, 0, folder, device);
+    const char *words[WORDS], *quick = *BEELINE_SANITIZED ? QUICK_SANITIZED : QUICK;
+    add_words(words, 0, folder, device, strstr(settings, "hang=") ? quick : PATIENT);
     on_fake(settings);
     return server_start(s, folder, words);
 }
@@ -165,7 +167,7 @@ static void refused(const char *folder, const char *settings, const char *device
 {
     static char text[1 << 16];
     const char *words[WORDS] = {"serve", folder, "--listen", "127.0.0.1:0"};
-    add_words(words, 4, folder, device);
+    add_words(words, 4, folder, device, PATIENT);
     on_fake(settings);
     const int seen = server_command(words, NULL, text, sizeof text);
     if (seen != code || !strstr(text, part)) printf("\n    %s, %s: %d %s", settings, device, seen, text);
