@@ -5,8 +5,8 @@
  * A slot has memory of its own at both ends, pinned and on the device, so while one batch computes the next is copied
  * in and the one before is copied out; order is kept by events alone.  The activations between the ends are shared: the
  * compute stream runs one batch after the other.  Everything is taken, tuned, captured and launched once at open;
- * submit and collect allocate nothing, capture nothing and wait for nothing, but after a failed submit, which waits a
- * bounded time until nothing reads the slot any more.
+ * submit and collect allocate nothing, capture nothing and wait for nothing; only after a failure do they wait, a
+ * bounded time, until nothing reads the slots any more.
  * open and close on any one thread, submit and collect on another's: one at a time. */
 #include "backend.h"
 #include <math.h>
@@ -23,7 +23,7 @@ _Static_assert((int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX && (
                (int)POOL_WEIGHTED_MEAN == POOLING_WEIGHTED_MEAN, "the description's bits are the kernel's");
 
 enum { SLOTS = 3, GOLDEN_TOKENS = 128, GOLDEN_SEQUENCES = 8, FINITE_ALIGNMENT = 256 };
-static const int64_t TUNE_NS = 3000000000;   /* of a start without a cache: some 3000 candidates, each a graph of 50 us and its making */
+static const int64_t TUNE_NS = 3000000000;   /* of a start without a cache: 3000 candidates, each a graph of 50 us, made and run */
 static const int64_t SETTLE_NS = 1000000000; /* three batches take milliseconds */
 
 /* A vector may differ from float32's by a cosine of 1e-4 in all; the tanh form of GELU may take a tenth of that. */
@@ -39,6 +39,7 @@ typedef struct {
     void      *host_in, *device_in, *device_out, *host_out; /* out: finite [max_sequences], then rows */
     cuda_event copied_in, computed, copied_out;
     int        sequences; /* of the batch in it; 0: free */
+    status     failed;    /* while another slot was asked */
 } slot;
 
 struct backend {
@@ -53,6 +54,7 @@ struct backend {
     element_type    element;
     int             max_tokens, max_sequences, columns;
     size_t          rows_at; /* in the output block */
+    error           failure; /* of slots that have failed */
     char            description[192];
 };
 
@@ -141,16 +143,34 @@ static status cuda_submit(backend *b, int number, const batch *in, error *err)
     return OK;
 }
 
+/* What fails while it runs is reported by whatever asks next, and CUDA does not say whose work it was: every batch in
+ * flight is lost then, rather than that one of them is answered with what happens to be in its rows. */
+static void fail_all(backend *b, status why, error *err)
+{
+    why = settle(b, why, err);
+    b->failure = *err;
+    for (int i = 0; i < SLOTS; i++)
+        if (b->slots[i].sequences) b->slots[i].failed = why;
+}
+
 static status cuda_collect(backend *b, int number, float *out, uint8_t *finite, error *err)
 {
     if (number < 0 || number >= SLOTS || !b->slots[number].sequences)
         return fail(err, BAD_INPUT, "slot %d holds no batch", number);
-    slot        *s = &b->slots[number];
+    slot *s = &b->slots[number];
+    if (s->failed == OK) {
+        const status rc = cuda_device_done(b->device, s->copied_out, err);
+        if (rc == PENDING) return rc;
+        if (rc != OK) fail_all(b, rc, err);
+    }
     const size_t S = (size_t)s->sequences;
-    status       rc = cuda_device_done(b->device, s->copied_out, err);
-    if (rc == PENDING) return rc;
+    const status rc = s->failed;
     s->sequences = 0;
-    if (rc != OK) return settle(b, rc, err);
+    s->failed = OK;
+    if (rc != OK) {
+        *err = b->failure;
+        return rc;
+    }
     memcpy(finite, s->host_out, S);
     memcpy(out, (const char *)s->host_out + b->rows_at, S * (size_t)b->columns * sizeof *out);
     return OK;

@@ -186,9 +186,18 @@ static int give_back(held h)
     return 0;
 }
 
+/* After a failure work may still be under way on what is given back. */
+static void wait_for_streams(cuda_device *d)
+{
+    error ignored;
+    for (int i = 0; i < d->n_held; i++)
+        if (d->held[i].kind == HELD_STREAM) (void)CALL(d, &ignored, cudaStreamSynchronize, d->held[i].what);
+}
+
 void cuda_device_release(cuda_device *d, int mark)
 {
     error ignored; /* nobody can do anything about it; a lost device stays lost */
+    if (d->n_held > mark) wait_for_streams(d);
     while (d->n_held > mark) {
         const held h = d->held[--d->n_held];
         if (!d->lost) (void)outcome(d, "giving back", give_back(h), &ignored);

@@ -116,7 +116,8 @@ static void pass(const char *kernel, unsigned seed, int late, int threads)
 static void right_kernels_pass(void)
 {
     static const char *const right[] = {"sums",      "products f16", "products bf16", "transposes",
-                                        "exchanges", "turns",        "meetings",      "rounds"};
+                                        "exchanges", "turns",        "meetings",      "rounds",
+                                        "unwinds",   "launches in turn"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
         for (unsigned seed = 0; seed < SEEDS; seed++) {
             pass(right[i], seed, 1, 1);

@@ -264,6 +264,33 @@ template <round_flaw flaw> static int rounds()
     return compare(out, [](size_t i) { return static_cast<float>(6 + 4 * (i ^ 64)); });
 }
 
+/* The host writes what a launch reads, and reads what it wrote, with nothing between but the launches. */
+static int launches_in_turn()
+{
+    std::vector<float> x(64);
+    float *to = data(x);
+    for (int i = 0; i < 4; i++) {
+        for (float &number : x) number += 1;
+        simt_run({2, 1, 1}, {32, 1, 1}, 0, [=] { to[blockIdx.x * 32 + threadIdx.x] *= 2; });
+    }
+    return compare(x, [](size_t) { return 30.0f; });
+}
+
+/* No kernel throws, but what ASan does then goes wrong where it does not know a fiber's stack. */
+static int unwinds()
+{
+    std::vector<float> out(32);
+    float *to = data(out);
+    simt_run({1, 1, 1}, {32, 1, 1}, 0, [=] {
+        try {
+            throw threadIdx.x;
+        } catch (unsigned thrown) {
+            to[threadIdx.x] = static_cast<float>(thrown);
+        }
+    });
+    return compare(out, [](size_t i) { return static_cast<float>(i); });
+}
+
 /* One kernel of 128 threads and `bytes` of shared memory that need not give anything right. */
 static int alone(size_t bytes, const std::function<void(float *)> &kernel)
 {
@@ -424,6 +451,8 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"turns", all_turns<TURN_RIGHT>},
     {"meetings", meetings},
     {"rounds", rounds<ROUND_RIGHT>},
+    {"launches in turn", launches_in_turn},
+    {"unwinds", unwinds},
     {"no barrier after writing", sums<SUM_NO_BARRIER>},
     {"no barrier before overwriting", rounds<ROUND_NO_SECOND_BARRIER>},
     {"shuffle for a barrier", all_turns<TURN_BY_SHUFFLE>},

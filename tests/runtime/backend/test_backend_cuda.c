@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/backend/cuda_choices.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/support/small_model.h"
 
@@ -185,6 +186,61 @@ static void gelu_is_fused_where_the_model_does_not_notice(void)
     tiny_folder_remove(folder);
     compare(m, NULL);
     model_close(m);
+}
+
+/* Says in the choices' file of `folder` that a residual in the product takes so long, and one in the norm 1 us. */
+static void set_residual_us(const char *folder, float us)
+{
+    static const cuda_gemm_shape shapes[] = {{16, 64, 64, 0}, {16, 64, 96, 0}, {32, 64, 64, 0}, {32, 64, 96, 0}};
+    char         *name = strstr(notes[0], "gemm-"), *text, *identity;
+    size_t        n;
+    cuda_choices *c;
+    error         err = {""};
+    text = tiny_file_read(folder, name, &n);
+    identity = strchr(text, '\n') + 1;
+    *strchr(identity, '\n') = 0;
+    CU_ASSERT_EQUAL_FATAL(cuda_choices_open(&c, folder, identity, NULL, &err), OK);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int residual = 0; residual < 2; residual++) {
+            cuda_gemm_shape s = shapes[i];
+            s.then = residual ? CUDA_GEMM_BIAS_RESIDUAL : CUDA_GEMM_BIAS;
+            const cuda_choice *row = cuda_choices_find(c, s, CHOICE_WITH_NORM);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+            cuda_choice changed = *row;
+            changed.us = residual ? us : 1;
+            CU_ASSERT_EQUAL(cuda_choices_put(c, &changed, &err), OK);
+        }
+    cuda_choices_save(c);
+    cuda_choices_close(c);
+    free(text);
+}
+
+/* Both places give the same vectors; that it is another place shows in the bits, and in what is timed: nothing. */
+static void a_residual_is_added_where_it_was_faster(void)
+{
+    static float in_norm[2 * 64], in_product[2 * 64];
+    char        *folder = tiny_folder_make();
+    model       *m = small_model_open(narrow);
+    small_batch  in;
+    small_model_pool(m, POOL_MEAN);
+    small_batch_make(&in, (const int[]){11, 7}, 2, 1);
+    small_model_truth(m, &in.in, truth);
+    close_cuda(open_cuda(m, 32, 2, folder));
+    CU_ASSERT_EQUAL(n_notes, 1);
+    char *line = strdup(notes[0]);
+    for (int product = 0; product < 2; product++) {
+        snprintf(notes[0], sizeof notes[0], "%s", line);
+        set_residual_us(folder, product ? 0.5f : 2);
+        backend *b = open_cuda(m, 32, 2, folder);
+        CU_ASSERT_EQUAL(n_notes, 0); /* everything was known */
+        CU_ASSERT_EQUAL(run(b, 0, &in.in, product ? in_product : in_norm), OK);
+        CU_ASSERT(small_model_cosine(product ? in_product : in_norm, truth, 2, 64) >= 0.99999);
+        close_cuda(b);
+    }
+    CU_ASSERT(memcmp(in_norm, in_product, sizeof in_norm) != 0);
+    free(line);
+    model_close(m);
+    tiny_folder_remove(folder);
 }
 
 /* ---- buckets and bounds ---- */
@@ -447,6 +503,8 @@ void backend_cuda_suite(CU_pSuite s)
     CU_add_test(s, "weights of every type in a file are read", weights_of_every_type_are_read);
     CU_add_test(s, "GELU is fused where the model's rows do not notice, else it is the erf form",
                 gelu_is_fused_where_the_model_does_not_notice);
+    CU_add_test(s, "a residual is added where that was timed to be faster, in the product or in the norm",
+                a_residual_is_added_where_it_was_faster);
     CU_add_test(s, "batches at both edges of every bucket agree", every_edge_of_a_bucket_agrees);
     CU_add_test(s, "as many sequences as reserved run, one more is refused", as_many_sequences_as_reserved);
     CU_add_test(s, "no types are all 0", no_types_are_all_zero);
