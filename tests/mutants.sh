@@ -121,7 +121,7 @@ mutant 'a silent device is waited for'                  runtime/serve/executor.c
 mutant 'a call that does not return is waited for'      runtime/serve/executor.c 's/clock_ns() - since_ns > deadline_ns(x) \&\&/clock_ns() < since_ns \&\&/' runtime/serve/executor
 mutant 'who comes back from a given-up call goes on'    runtime/serve/executor.c 's/return atomic_compare_exchange_strong(&x->in_call, &since_ns, 0);/return atomic_exchange(\&x->in_call, 0) < since_ns + 1;/' runtime/serve/executor address
 mutant 'a slow CPU is taken for a lost device'          runtime/serve/executor.c 's/return x->slots > 1; .*/return x->slots > 0;/' runtime/serve/executor
-mutant 'an idle device is not checked'                  runtime/serve/executor.c 's/if (n == BATCHER_LATE) return check_golden(x);/if (n == BATCHER_LATE) return x->golden_ns = INT64_MAX, true;/' runtime/serve/engine
+mutant 'an idle device is not checked'                  runtime/serve/executor.c 's/x->golden_ns = e->golden ? /x->golden_ns = !e ? /' runtime/serve/engine
 mutant 'any cosine is golden'                           runtime/serve/golden.c 's/if (!(seen >= g->limit))/if (seen < -2)/' runtime/serve/engine
 mutant 'NaN is golden'                                  runtime/serve/golden.c 's/if (!(seen >= g->limit))/if (seen < g->limit)/' runtime/serve/engine
 mutant 'a broken GPU is replaced by the CPU'            runtime/serve/engine.c 's/if (rc != NOT_FOUND \&\& /if (rc != NOT_FOUND \&\& rc != GPU_LOST \&\& /' 'runtime/serve/engine|e2e/cuda_serve'
