@@ -88,6 +88,7 @@ mutant 'heads need not divide the width'                runtime/model/descriptio
 mutant 'a layer_norm_eps of 0 is accepted'              runtime/model/description.c 's/m->layer_norm_eps >= 0x1p-126f/m->layer_norm_eps >= 0/' runtime/model/description
 mutant 'relative positions are taken for absolute'      runtime/model/description.c 's/if (positions && strcmp(positions, "absolute"))/if (positions \&\& 0)/' runtime/model/description
 mutant 'labels may be numbered from 1'                  runtime/model/description.c 's/if (i < 0 || m->labels\[i\] ||/if (i < 0 ||/' runtime/model/description
+mutant 'bfloat16 runs in float16'                       runtime/model/description.c 's/strcmp(type, "bfloat16")/strcmp(type, "float16")/' runtime/model/description
 mutant 'no pooling mode is the mean'                    runtime/model/sentence.c 's/if (rc == OK && !m->pooling) rc = fail.*/if (rc == OK \&\& !m->pooling) m->pooling = 1;/' runtime/model/description
 mutant 'a pooling of another width is accepted'         runtime/model/sentence.c 's/if (rc == OK && dimension && dimension != m->shape.hidden)/if (rc == OK \&\& dimension < 0)/' runtime/model/description
 mutant 'modules may come in any order'                  runtime/model/sentence.c 's/if (n == 3 || strcmp(row.type, chain\[n\]))/if (n == 3 || !chain[n])/' runtime/model/description
@@ -104,13 +105,27 @@ mutant 'the rest of a failed request is computed'       runtime/serve/batcher.c 
 mutant 'a request overtakes the one that is cut'        runtime/serve/batcher.c 's/parts\[n++\] = (batch_part){j, first, j->taken - first};/parts[n++] = (batch_part){j, 0, j->taken - first};/' 'runtime/serve/(batcher|executor)'
 mutant 'a closed queue takes requests'                  runtime/serve/batcher.c 's/^    if (b->closed) {$/    if (b->closed \&\& !j) {/' runtime/serve/batcher
 mutant 'closing wakes nobody'                           runtime/serve/batcher.c 's/pthread_cond_broadcast(&b->work);//' runtime/serve/batcher
-mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (n > 0 || ended) return n;/if (n >= 0 || ended) return n;/' runtime/serve/batcher
+mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (found) return n;/if (found || n == 0) return n;/' runtime/serve/batcher
 mutant 'queued tokens are forgotten when cut'           runtime/serve/batcher.c 's/b->state.queued_tokens -= tokens;//' runtime/serve/batcher
 mutant 'a failed batch counts as computed'              runtime/serve/batcher.c 's/if (result == OK) b->counts.sequences += /b->counts.sequences += /' runtime/serve/batcher
-mutant 'a row that is not finite is handed out'         runtime/serve/executor.c 's/finite &= isfinite/finite |= isfinite/' runtime/serve/executor
+mutant 'a row that is not finite is handed out'         runtime/serve/executor.c 's/finite = !memchr(x->finite + row, 0, (size_t)p.count);/finite = p.count > 0;/' runtime/serve/executor
 mutant 'every part gets the first rows'                 runtime/serve/executor.c 's/row += p.count;/row += 0;/' runtime/serve/executor
-mutant 'a failed forward is handed out'                 runtime/serve/executor.c 's/if (rc == OK) {/if (rc == OK || x) {/' runtime/serve/executor
-mutant 'normalize is forgotten'                         runtime/serve/executor.c 's/x->normalize\[b.S++\] = j->normalize;/x->normalize[b.S++] = 0;/' runtime/serve/executor
+mutant 'a failed batch is handed out'                   runtime/serve/executor.c 's/^    if (rc == OK) {$/    if (rc == OK || x) {/' runtime/serve/executor
+mutant 'normalize is forgotten'                         runtime/serve/executor.c 's/s->normalize\[b.S++\] = j->normalize;/s->normalize[b.S++] = 0;/' runtime/serve/executor
+mutant 'what is abandoned takes requests'               runtime/serve/batcher.c '/^void batcher_abandon/,/^}/s/close_locked(b);//' runtime/serve/batcher
+mutant 'a third batch is submitted'                     runtime/serve/executor.c 's/x->slots > 1 ? x->slots - 1 : 1;/x->slots;/' runtime/serve/executor
+mutant 'work that comes waits for the batch before it'  runtime/serve/executor.c 's/} else if (x->in_flight < most) {/} else if (x->in_flight > most) {/' runtime/serve/executor
+mutant 'a batch without memory is not halved'           runtime/serve/executor.c 's/if (rc == NO_MEMORY \&\& x->slot/if (rc == OK \&\& x->slot/' runtime/serve/executor
+mutant 'both halves are the first'                      runtime/serve/executor.c 's/s->parts = whole.parts + (half ? before : 0);/s->parts = whole.parts;/' runtime/serve/executor
+mutant 'a silent device is waited for'                  runtime/serve/executor.c 's/since_ns - begun_ns(x, n) > deadline_ns(x))/since_ns < begun_ns(x, n) - deadline_ns(x))/' runtime/serve/executor
+mutant 'a call that does not return is waited for'      runtime/serve/executor.c 's/clock_ns() - since_ns > deadline_ns(x) \&\&/clock_ns() < since_ns \&\&/' runtime/serve/executor
+mutant 'who comes back from a given-up call goes on'    runtime/serve/executor.c 's/return atomic_compare_exchange_strong(&x->in_call, &since_ns, 0);/return atomic_exchange(\&x->in_call, 0) < since_ns + 1;/' runtime/serve/executor address
+mutant 'a slow CPU is taken for a lost device'          runtime/serve/executor.c 's/return x->slots > 1; .*/return x->slots > 0;/' runtime/serve/executor
+mutant 'an idle device is not checked'                  runtime/serve/executor.c 's/if (n == BATCHER_LATE) return check_golden(x);/if (n == BATCHER_LATE) return x->golden_ns = INT64_MAX, true;/' runtime/serve/engine
+mutant 'any cosine is golden'                           runtime/serve/golden.c 's/if (!(seen >= g->limit))/if (seen < -2)/' runtime/serve/engine
+mutant 'NaN is golden'                                  runtime/serve/golden.c 's/if (!(seen >= g->limit))/if (seen < g->limit)/' runtime/serve/engine
+mutant 'a broken GPU is replaced by the CPU'            runtime/serve/engine.c 's/if (rc != NOT_FOUND \&\& /if (rc != NOT_FOUND \&\& rc != GPU_LOST \&\& /' 'runtime/serve/engine|e2e/cuda_serve'
+mutant 'a GPU that was asked for is replaced by the CPU' runtime/serve/engine.c 's/if (e->options.backend == ENGINE_CUDA)$/if (e->options.backend == ENGINE_CPU)/' 'runtime/serve/engine|e2e/cuda_serve'
 
 # kernels and backend
 mutant 'a store takes too many columns'                 kernels/cpu/gemm_loops.h 's/lanes_store_n(g->c + \(.*\), x, left);/lanes_store(g->c + \1, x);/' kernels/cpu/gemm
@@ -127,12 +142,17 @@ mutant 'sleeping threads are not woken'                 runtime/backend/workers.
 mutant 'a waiting caller is not woken'                  runtime/backend/workers.c 's/pthread_cond_signal(&w->finished);//' runtime/backend/workers
 mutant 'the affinity mask is ignored'                   runtime/backend/workers.c 's/threads ? threads : cores()/threads ? threads : cores() + 1/' runtime/backend/workers
 mutant 'the pool takes signals'                         runtime/backend/workers.c 's/sigfillset(&every)/sigemptyset(\&every)/' runtime/backend/workers
-mutant 'forward allocates'                              runtime/backend/backend_cpu.c 's/^    b->blocks\[0\] = 0;/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
+mutant 'a batch allocates'                              runtime/backend/backend_cpu.c 's/^    b->blocks\[0\] = 0;/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
 mutant 'types are forgotten'                            runtime/backend/backend_cpu.c 's/\.types = in->types,/.types = NULL,/' runtime/backend/backend_cpu
 mutant 'threads share their scratch'                    runtime/backend/backend_cpu.c 's/b->scratch + (size_t)worker \* b->scratch_floats/b->scratch + 0 * worker/' runtime/backend/backend_cpu
 mutant 'every block of queries is the first'            runtime/backend/backend_cpu.c 's/query0 = (block - b->blocks\[low\]) \* QUERY_BLOCK/query0 = 0/' runtime/backend/backend_cpu
-mutant 'ids are not looked at'                          runtime/backend/backend_cpu.c 's/in->ids\[t\] < 0 || in->ids\[t\] >= b->shape.vocab/in->ids[t] < -9/' runtime/backend/backend_cpu
+mutant 'ids are not looked at'                          runtime/backend/batch.c 's/in->ids\[t\] < 0 || in->ids\[t\] >= shape->vocab/in->ids[t] < -9/' runtime/backend/backend_cpu
 mutant 'gelu is the tanh form'                          runtime/backend/backend_cpu.c 's/case ACTIVATION_GELU: return GEMM_GELU;/case ACTIVATION_GELU: return GEMM_GELU_TANH;/' 'runtime/backend/backend_cpu'
+mutant 'every row of the CPU is finite'                 runtime/backend/backend_cpu.c 's/^    return !bad;/    return !bad || n;/' runtime/backend/backend_cpu
+mutant 'a head has no tanh'                             runtime/backend/backend_cpu.c 's/row\[h\] = tanhf(row\[h\]);/row[h] += 0 * tanhf(row[h]);/' runtime/backend/backend_cpu
+mutant 'a library that is not there is refused'         runtime/backend/backend_load.c 's/? NOT_FOUND : BAD_INPUT/? BAD_INPUT : NOT_FOUND/' runtime/backend/backend_load
+mutant 'a library of a later build is taken'            runtime/backend/backend_load.c 's/ops->abi != BACKEND_ABI/ops->abi < BACKEND_ABI/' runtime/backend/backend_load
+mutant 'a row that is not finite is forwarded'          runtime/backend/backend.c 's/bad = rc == OK ?/bad = rc != OK ?/' runtime/backend/backend
 
 # server
 mutant 'an empty string has a vector'                   server/contracts.c 's/return out->text.n ? OK :/return out->text.p ? OK :/' server/contracts
@@ -146,6 +166,9 @@ mutant 'a client that left is computed'                 server/embed.c     's/at
 mutant 'a prompt is forgotten'                          server/prompt.c    's/    if (!prompt) return OK;/    if (room) return OK;/' e2e/life
 mutant 'a reply while draining keeps its connection'    server/http_connection.c 's/!atomic_load(&s->draining);/s;/' e2e/life
 mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->http)) {/while (!http_idle(s->http) \&\& clock_ns() < 0) {/' e2e/life
+mutant 'a lost device is not noticed'                   server/serve.c     's/while (!sig \&\& !notice_loss(s))/while (!sig)/' e2e/cuda_serve
+mutant 'a hang during a stop is not noticed'            server/serve.c     's/if (notice_loss(s) \&\& ms > LOST_MS)/if (ms < 0 \&\& notice_loss(s))/' e2e/cuda_serve
+mutant 'a server with a lost device is ready'           server/info.c      's/case APP_LOST: call_refuse.*/case APP_LOST:/' server/health
 
 # kernels of the GPU, in the emulator
 mutant 'a copy overwrites a tile that a warp still reads' kernels/cuda/attention.cu 's/^ *__syncthreads(); \/\* every warp is done.*$//' kernels/cuda/cuda_attention

@@ -346,7 +346,7 @@ static void what_fails_in_its_half_is_no_memory(void)
 /* ---- the device is lost ---- */
 
 enum { QUIET_MS = 30 };
-static executor *left_behind[16]; /* threads may still look at these */
+static executor *volatile left_behind[16]; /* threads may look at these, so nobody frees them; volatile: they stay */
 static int       n_left_behind;
 
 /* Who was stuck comes back when all that it knew is gone. */
