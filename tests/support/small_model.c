@@ -34,9 +34,16 @@ void small_model_pool(model *m, int poolings)
     m->description.dimensions = m->description.shape.hidden * __builtin_popcount((unsigned)poolings);
 }
 
-float *small_model_numbers(const tensor *t)
+float small_model_number(const tensor *t, size_t at)
 {
-    return (float *)(uintptr_t)t->data;
+    float number;
+    memcpy(&number, t->data + at * sizeof number, sizeof number);
+    return number;
+}
+
+void small_model_set(const tensor *t, size_t at, float number)
+{
+    memcpy((void *)(uintptr_t)(t->data + at * sizeof number), &number, sizeof number);
 }
 
 void small_batch_make(small_batch *b, const int *lengths, int n, unsigned seed)
