@@ -189,6 +189,27 @@ mutant 'partial sums are overwritten while read'        kernels/cuda/pool.cu  's
 mutant 'the pooled vector is read too early'            kernels/cuda/head.cu  's/^    __syncthreads();$//' kernels/cuda/cuda_head
 mutant 'GELU of the device is the tanh form'            kernels/cuda/gelu.cu  's/erff(x\[i\] \* 0.70710678f)/tanhf(0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i]))/' kernels/cuda/cuda_gelu
 
+# the emulator itself
+mutant 'copies of the emulator land at once'            tests/emulate/simt_copy.cc 's/if (!f->block->worker->launch->options.copies_late)/if (true)/' emulate/simt
+mutant 'the emulator waits for one group more'          tests/emulate/simt_copy.cc 's/static_cast<unsigned>(left) < f->groups/static_cast<unsigned>(left) <= f->groups/' emulate/simt
+mutant 'copies count as writes when they land alone'    tests/emulate/simt_copy.cc 's/^    simt_told_written(shared, 16);//' emulate/simt thread
+mutant 'copies may read anything'                       tests/emulate/simt_copy.cc 's/if (copy && simt_forbidden(global, 16))/if (false)/' emulate/simt address
+mutant 'shared memory begins as zero'                   tests/emulate/simt_shared.cc 's/^    simt_forbid(b->memory, memory_bytes());/    for (size_t i = 0; i < bytes; i++) b->shared[i] = 0;\n&/' emulate/simt
+mutant 'nobody looks beyond shared memory'              tests/emulate/simt_shared.cc 's/if (p < end && static_cast/if (false \&\& static_cast/' emulate/simt
+mutant 'all of shared memory is open to ASan'           tests/emulate/simt_shared.cc 's/^    simt_forbid(.*//' emulate/simt address
+mutant 'threads may wait at different barriers'         tests/emulate/simt.cc 's/if (b->at_barrier && (b->barrier_line/if (false \&\& (b->barrier_line/' emulate/simt
+mutant 'one token for all barriers'                     tests/emulate/simt.cc 's/barrier_token\[b->barrier_generation % 2\]/barrier_token[0]/' emulate/simt thread
+mutant 'blocks share the fibers of one seat'            tests/emulate/simt.cc 's/return threads > SIMT_THREADS_MAX \/ 4 ? 2 : SIMT_SEATS;.*/return threads ? 1 : 1;/' emulate/simt thread
+mutant 'the begin of a launch orders nothing'           tests/emulate/simt.cc 's/simt_acquire(&w->launch->start_token);/(void)0;/' emulate/simt thread
+mutant 'the end of a launch orders nothing'             tests/emulate/simt.cc 's/^.*simt_acquire(&w->seats\[i\].end_token);//' emulate/simt thread
+mutant 'ended lanes are waited for'                     tests/emulate/simt_warp.cc 's/(g->mask & ~b->warps\[warp\].gone)/g->mask/' emulate/simt
+mutant 'lanes may be at different operations'           tests/emulate/simt_warp.cc 's/if (g->arrived && g->what != what)/if (false)/' emulate/simt
+mutant 'shuffles order memory'                          tests/emulate/simt_warp.cc 's/if (what == SIMT_SYNCWARP)/if (true)/' emulate/simt thread
+mutant 'rows of ldmatrix are read behind TSan'          tests/emulate/simt_warp.cc 's/^    simt_told_read(row, 16);//' emulate/simt thread
+mutant 'tiny numbers of f16 are normal'                 tests/emulate/simt_warp.cc 's/magnitude < 0x400/magnitude < 0/' emulate/simt
+mutant 'a switch of fibers orders memory'               tests/emulate/simt_fiber.cc 's/TSAN_NO_ORDER = 1/TSAN_NO_ORDER = 0/' emulate/simt thread
+mutant 'ASan is not told of switches'                   tests/emulate/simt_fiber.cc 's/^.*__sanitizer_start_switch_fiber(fake.*/    (void)fake;/; s/if (!simt_watched_by_asan) return;/return;/' emulate/simt address
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.

@@ -128,6 +128,7 @@ bool client_silent(client *c, int ms)
 bool client_field(const client_reply *r, const char *name, char *value, size_t cap)
 {
     size_t n = strlen(name);
+    if (!r->head) return false; /* there was no reply */
     for (const char *line = strstr(r->head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
         if (strncasecmp(line + 2, name, n) || line[2 + n] != ':') continue;
         const char *from = line + 2 + n + 1, *end = strstr(from, "\r\n");

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 32, READY_MS = 60000 };
+enum { WORDS_MAX = 32, READY_MS = 180000 };
 
 static const char *const *environment;
 

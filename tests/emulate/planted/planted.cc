@@ -33,7 +33,7 @@ static int compare(const std::vector<float> &is, const std::function<float(size_
 static float *data(std::vector<float> &v) { return v.data(); }
 
 /* Sums of [blocks,512] by 128 threads: shuffles within a warp, shared memory between warps. */
-enum sum_flaw { SUM_RIGHT, SUM_NO_BARRIER, SUM_ONE_WARP_ONLY };
+enum sum_flaw { SUM_RIGHT, SUM_NO_BARRIER, SUM_NOT_CLEARED };
 template <sum_flaw flaw> static __global__ void __launch_bounds__(128) sum_rows(const float *x, float *out)
 {
     float *of_warp = shared_array<float>();
@@ -41,7 +41,8 @@ template <sum_flaw flaw> static __global__ void __launch_bounds__(128) sum_rows(
     for (unsigned i = threadIdx.x; i < 512; i += blockDim.x) sum += x[blockIdx.x * 512 + i];
 #pragma unroll
     for (int bits = 16; bits; bits /= 2) sum += __shfl_xor_sync(~0u, sum, bits);
-    if (threadIdx.x % 32 == 0 && (flaw != SUM_ONE_WARP_ONLY || threadIdx.x)) of_warp[threadIdx.x / 32] = sum;
+    float *mine = of_warp + threadIdx.x / 32;
+    if (threadIdx.x % 32 == 0) *mine = flaw == SUM_NOT_CLEARED ? *mine + sum : sum;
     if (flaw != SUM_NO_BARRIER) __syncthreads();
     if (threadIdx.x == 0) out[blockIdx.x] = of_warp[0] + of_warp[1] + of_warp[2] + of_warp[3];
 }
@@ -458,7 +459,7 @@ static const struct { const char *name; int (*run)(); } kernels[] = {
     {"shuffle for a barrier", all_turns<TURN_BY_SHUFFLE>},
     {"one group too few waited for", products<ELEMENT_F16, PRODUCT_WAITS_TOO_LITTLE>},
     {"copy over what is read", products<ELEMENT_F16, PRODUCT_OVERWRITES>},
-    {"shared memory not initialised", sums<SUM_ONE_WARP_ONLY>},
+    {"shared memory not initialised", sums<SUM_NOT_CLEARED>},
     {"shared written just beyond", [] { return shared_written_at(500, 500); }},
     {"shared written beyond", [] { return shared_written_at(512, 512); }},
     {"shared written far beyond", [] { return shared_written_at(500, 1000); }},

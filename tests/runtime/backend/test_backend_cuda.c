@@ -177,9 +177,10 @@ static void gelu_is_fused_where_the_model_does_not_notice(void)
     folder = tiny_folder_make();
     for (int i = 0; i < m->description.shape.layers; i++) { /* every activation where the two forms differ most */
         const layer_weights *l = &m->layer[i];
-        memset(small_model_numbers(l->inner_w), 0, l->inner_w->elements * sizeof(float));
-        for (size_t k = 0; k < l->inner_b->elements; k++) small_model_numbers(l->inner_b)[k] = -2.7f;
-        for (size_t k = 0; k < l->outer_w->elements; k++) small_model_numbers(l->outer_w)[k] *= 100;
+        for (size_t k = 0; k < l->inner_w->elements; k++) small_model_set(l->inner_w, k, 0);
+        for (size_t k = 0; k < l->inner_b->elements; k++) small_model_set(l->inner_b, k, -2.7f);
+        for (size_t k = 0; k < l->outer_w->elements; k++)
+            small_model_set(l->outer_w, k, 100 * small_model_number(l->outer_w, k));
     }
     close_cuda(open_cuda(m, 16, 4, folder));
     CU_ASSERT(was_timed(folder, " plain alone ") && !was_timed(folder, " gelu alone "));
@@ -450,14 +451,14 @@ static void a_weight_beyond_float16_is_refused_by_name(void)
 {
     model *m = small_model_open(narrow);
     small_model_pool(m, POOL_MEAN);
-    float *numbers = small_model_numbers(m->layer[1].outer_w);
-    numbers[77] = -65520; /* the first that rounds to infinity; 65519 does not */
+    const tensor *numbers = m->layer[1].outer_w;
+    small_model_set(numbers, 77, -65520); /* the first that rounds to infinity; 65519 does not */
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "encoder.layer.1.output.dense.weight");
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "-65520");
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "65504");
-    numbers[77] = -65519;
+    small_model_set(numbers, 77, -65519);
     close_cuda(open_cuda(m, 16, 1, NULL));
-    numbers[77] = -65520;
+    small_model_set(numbers, 77, -65520);
     m->description.precision = PRECISION_BF16;
     close_cuda(open_cuda(m, 16, 1, NULL));
     model_close(m);

@@ -157,7 +157,8 @@ static void a_damaged_file_is_one_line_and_counts_as_empty(void)
 
 static void another_devices_file_is_one_line_and_counts_as_empty(void)
 {
-    static const char other[] = "cublasLt 130200, runtime 13000, driver 13000, sm_90, NVIDIA H200, float16, workspace";
+    static const char other[] =
+        "cublasLt 130100, runtime 13000, driver 13000, sm_90, NVIDIA H100, float16, workspace 1"; /* as long */
     char *folder = tiny_folder_make(), *path = write_ten(folder), *theirs;
     cuda_choices *c = open_choices(folder, other); /* another name: a first start there */
     CU_ASSERT(n_notes == 0 && strcmp(path, cuda_choices_path(c)));

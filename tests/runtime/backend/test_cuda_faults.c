@@ -222,7 +222,7 @@ static void an_algorithm_that_does_not_run_is_passed_over(void)
     open_model();
     small_batch_make(&in, lengths, 3, 1);
     small_model_truth(m, &in.in, truth);
-    fake_cuda_configure("fail=cublasLtMatmul:9:15"); /* the first timed one: before it come two golden forwards of 4 */
+    fake_cuda_configure("fail=cublasLtMatmul:9:15"); /* the first candidate: two golden forwards of 4 come first */
     CU_ASSERT_EQUAL_FATAL(open_cuda(&b, NULL, &err), OK);
     CU_ASSERT(fake_cuda_calls("cublasLtMatmul") >= 9);
     CU_ASSERT_EQUAL(run(b, 0, &in.in, &err), OK);
@@ -420,7 +420,7 @@ static void nan_stays_with_its_row(void)
     for (int t = 0; t < in_slot[0].in.T; t++)
         if (in_slot[0].ids[t] == SMALL_WORDS - 1) in_slot[0].ids[t] = 0;
     in_slot[0].ids[5] = SMALL_WORDS - 1; /* the one token of row 1 */
-    small_model_numbers(m->embedding.word)[(SMALL_WORDS - 1) * H] = NAN;
+    small_model_set(m->embedding.word, (SMALL_WORDS - 1) * H, NAN);
     CU_ASSERT_EQUAL_FATAL(open_cuda(&b, NULL, &err), OK);
     for (int slot = 0; slot < SLOTS; slot++) {
         CU_ASSERT_EQUAL(run(b, slot, &in_slot[0].in, &err), OK);
