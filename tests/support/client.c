@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WAIT_S = 10, READ_BYTES = 64 << 10 };
+enum { WAIT_S = 30, READ_BYTES = 64 << 10 };
 
 bool client_open(client *c, int port)
 {

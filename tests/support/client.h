@@ -1,6 +1,6 @@
 /* client.h - a raw HTTP client for tests: sends exactly the given bytes, reads one whole reply.
  *
- * Every wait ends after ten seconds, so that a silent server is a failed test, not a hung one. */
+ * Every wait ends after half a minute, so that a silent server is a failed test, not a hung one. */
 #ifndef TESTS_SUPPORT_CLIENT_H
 #define TESTS_SUPPORT_CLIENT_H
 #include <stdbool.h>
