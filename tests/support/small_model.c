@@ -34,16 +34,16 @@ void small_model_pool(model *m, int poolings)
     m->description.dimensions = m->description.shape.hidden * __builtin_popcount((unsigned)poolings);
 }
 
-float small_model_number(const tensor *t, size_t at)
+float small_model_number(const tensor *t, size_t i)
 {
-    float number;
-    memcpy(&number, t->data + at * sizeof number, sizeof number);
-    return number;
+    float x;
+    memcpy(&x, (const char *)t->data + i * sizeof x, sizeof x);
+    return x;
 }
 
-void small_model_set(const tensor *t, size_t at, float number)
+void small_model_set(const tensor *t, size_t i, float x)
 {
-    memcpy((void *)(uintptr_t)(t->data + at * sizeof number), &number, sizeof number);
+    memcpy((char *)(uintptr_t)t->data + i * sizeof x, &x, sizeof x);
 }
 
 void small_batch_make(small_batch *b, const int *lengths, int n, unsigned seed)

@@ -10,9 +10,9 @@ enum { SMALL_WORDS = 200, SMALL_POSITIONS = 300, SMALL_TOKENS = 700, SMALL_SEQUE
  * pooling, act, precision. */
 model *small_model_open(tiny_model shape);
 void   small_model_pool(model *m, int poolings); /* and the dimensions that go with it */
-/* A number of a tensor of fp32, which need not be aligned. */
-float small_model_number(const tensor *t, size_t at);
-void  small_model_set(const tensor *t, size_t at, float number);
+/* One number of a tensor of fp32, read and written where it lies in its file's bytes, on any address. */
+float small_model_number(const tensor *t, size_t i);
+void  small_model_set(const tensor *t, size_t i, float x);
 
 typedef struct {
     int32_t ids[SMALL_TOKENS], starts[SMALL_SEQUENCES + 1];

@@ -451,14 +451,14 @@ static void a_weight_beyond_float16_is_refused_by_name(void)
 {
     model *m = small_model_open(narrow);
     small_model_pool(m, POOL_MEAN);
-    const tensor *weight = m->layer[1].outer_w;
-    small_model_set(weight, 77, -65520); /* the first that rounds to infinity; 65519 does not */
+    const tensor *numbers = m->layer[1].outer_w;
+    small_model_set(numbers, 77, -65520); /* the first that rounds to infinity; 65519 does not */
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "encoder.layer.1.output.dense.weight");
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "-65520");
     refuse(m, (backend_reserve){.max_tokens = 16, .max_sequences = 1}, "65504");
-    small_model_set(weight, 77, -65519);
+    small_model_set(numbers, 77, -65519);
     close_cuda(open_cuda(m, 16, 1, NULL));
-    small_model_set(weight, 77, -65520);
+    small_model_set(numbers, 77, -65520);
     m->description.precision = PRECISION_BF16;
     close_cuda(open_cuda(m, 16, 1, NULL));
     model_close(m);
