@@ -16,7 +16,7 @@ command -v nvcc >/dev/null || {
     echo "not compiled here: no nvcc in PATH; $folder/*.cu were built for the emulator alone"
     exit 77
 }
-nvdisasm=$(command -v nvdisasm || find build/tools -name nvdisasm -type f 2>/dev/null | head -n 1)
+nvdisasm=$(command -v nvdisasm || find build/tools -name nvdisasm -type f 2>/dev/null | head -n 1 || true)
 chips=$(grep -o 'code=sm_[0-9a-z]*' CMakeLists.txt | sed 's/code=//' | sort -u)
 [ -n "$chips" ] || { echo "CMakeLists.txt: names no code=sm_..."; exit 1; }
 
