@@ -210,6 +210,34 @@ mutant 'tiny numbers of f16 are normal'                 tests/emulate/simt_warp.
 mutant 'a switch of fibers orders memory'               tests/emulate/simt_fiber.cc 's/TSAN_NO_ORDER = 1/TSAN_NO_ORDER = 0/' emulate/simt thread
 mutant 'ASan is not told of switches'                   tests/emulate/simt_fiber.cc 's/^.*__sanitizer_start_switch_fiber(fake.*/    (void)fake;/; s/if (!simt_watched_by_asan) return;/return;/' emulate/simt address
 
+# the CUDA backend, on the fake device
+mutant 'a graph does not wait for its input'            runtime/backend/backend_cuda.c 's/rc = cuda_device_wait(d, b->compute, s->copied_in, err);/(void)s->copied_in;/' runtime/backend/backend_cuda
+mutant 'rows are copied out before they are computed'   runtime/backend/backend_cuda.c 's/rc = cuda_device_wait(d, b->copy_out, s->computed, err);/(void)s->computed;/' runtime/backend/backend_cuda
+mutant 'a slot is collected before its rows are there'  runtime/backend/backend_cuda.c 's/cuda_device_done(b->device, s->copied_out, err)/cuda_device_done(b->device, s->computed, err)/' runtime/backend/backend_cuda
+mutant 'every slot launches the graph of slot 0'        runtime/backend/backend_cuda.c 's/k->graph\[s - b->slots\]/k->graph[0]/' runtime/backend/backend_cuda
+mutant 'a failed submit leaves its copy under way'      runtime/backend/backend_cuda.c 's/if (rc != OK) return settle(b, rc, err);/if (rc != OK) return rc;/' runtime/backend/cuda_faults
+mutant 'a failed batch is waited for without end'       runtime/backend/backend_cuda.c 's/SETTLE_NS = 1000000000;/SETTLE_NS = 1000000000000;/' runtime/backend/cuda_faults
+mutant 'a late failure is blamed on slot 0 alone'       runtime/backend/backend_cuda.c 's/if (b->slots\[i\].sequences) b->slots\[i\].failed = why;/if (i == 0) b->slots[i].failed = why;/' runtime/backend/cuda_faults
+mutant 'every row is called finite'                     runtime/backend/backend_cuda.c 's/memcpy(finite, s->host_out, S);/memset(finite, 1, S);/' runtime/backend/cuda_faults
+mutant 'GELU is fused whatever the rows say'            runtime/backend/backend_cuda.c 's/GELU_COSINE = 1 - 1e-5;/GELU_COSINE = -1;/' runtime/backend/backend_cuda
+mutant 'the input has a leading dimension of N'         kernels/cuda/gemm_cublaslt.c 's/cublasLtMatrixLayoutCreate(&out->x, type, K, M, s.K)/cublasLtMatrixLayoutCreate(\&out->x, type, K, M, s.N)/' runtime/backend/backend_cuda
+mutant 'the bias is fp32 to the library'                kernels/cuda/gemm_cublaslt.c 's/CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &type, sizeof type/CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, \&(cudaDataType_t){CUDA_R_32F}, sizeof type/' runtime/backend/backend_cuda
+mutant 'a residual is left out of the product'          kernels/cuda/gemm_cublaslt.c 's/beta = residual ? 1 : 0;/beta = residual ? 0 : 0;/' runtime/backend/backend_cuda
+mutant 'the host waits while a graph is recorded'       runtime/backend/cuda_forward.c 's/^    status rc = queue_embedding(f, l, in, err);/&\n    if (rc == OK) rc = cuda_device_synchronize(f->device, f->stream, err);/' runtime/backend/backend_cuda
+mutant 'a residual is added twice'                      runtime/backend/cuda_forward.c 's/before.then == CUDA_GEMM_BIAS_RESIDUAL ? NULL : f->x/f->x/' runtime/backend/backend_cuda
+mutant 'the last start is missing from a block'         runtime/backend/cuda_input.c 's/(S + 1) \* sizeof(int32_t));$/S * sizeof(int32_t));/' runtime/backend/cuda_input
+mutant 'a grid has one piece of work too few'           runtime/backend/cuda_input.c 's/single = least(least(longs + 1,/single = least(least(longs,/' runtime/backend/cuda_input
+mutant 'an unknown error costs a batch'                 runtime/backend/cuda_device.c 's/return code ? GPU_LOST : OK;/return code ? GPU_FAILED : OK;/' 'runtime/backend/cuda_device|runtime/backend/cuda_faults'
+mutant 'a lost device gives its memory back'            runtime/backend/cuda_device.c 's/if (!d->lost) (void)outcome(d, "giving back"/(void)outcome(d, "giving back"/' 'runtime/backend/cuda_device|runtime/backend/cuda_faults'
+mutant 'not ready stays for the next launch'            runtime/backend/cuda_device.c 's/if (class == PENDING) (void)cudaGetLastError();.*//' runtime/backend/cuda_device
+mutant 'memory is given back under a running copy'      runtime/backend/cuda_device.c 's/if (d->n_held > mark) wait_for_streams(d);/(void)wait_for_streams;/' runtime/backend/cuda_faults
+mutant 'another device'"'"'s choices are taken'         runtime/backend/cuda_choices.c 's/if (strncmp(text + first, c->identity, identity) ||/if (text[first] == 0 ||/' runtime/backend/cuda_choices
+mutant 'a torn file of choices is taken'                runtime/backend/cuda_choices.c 's/        sum != sum_of(text, (size_t)(last + 1 - text)))/        sum == 1)/' runtime/backend/cuda_choices
+mutant 'a stored algorithm is trusted'                  runtime/backend/cuda_tune.c 's/if (known \&\& cuda_gemm_usable(.*)) {/if (known) {/' runtime/backend/cuda_tune
+mutant 'half a search is kept'                          runtime/backend/cuda_tune.c 's/return all ? cuda_choices_put/return all || true ? cuda_choices_put/' runtime/backend/cuda_tune
+mutant 'float16 may overflow'                           runtime/backend/cuda_weights.c 's/if (isfinite(s->loose\[i\]) \&\&/if (false \&\& isfinite(s->loose[i]) \&\&/' runtime/backend/backend_cuda
+mutant 'keys lie where queries do'                      runtime/backend/cuda_weights.c 's/^        to += size_of(&parts\[i\]);//' runtime/backend/backend_cuda
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.
