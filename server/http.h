@@ -15,35 +15,64 @@
 #include "http_parse.h"
 #include "out.h"
 #include "routes.h"
+#include "runtime/base/stage.h"
 #include "runtime/base/status.h"
 
+/* Why a request was not answered with 2xx: one reason each, as in /metrics.  FAILURE_NONE: by the status alone. */
+typedef enum {
+    FAILURE_NONE,
+    FAILURE_INVALID,
+    FAILURE_TOO_LONG,
+    FAILURE_TOO_LARGE,
+    FAILURE_OVERLOADED,
+    FAILURE_DEADLINE,
+    FAILURE_CANCELLED,
+    FAILURE_BACKEND,
+    FAILURE_DRAINING,
+    FAILURES
+} call_failure;
+
+/* What is known of a call, filled in on its way; the handler's part may stay 0. */
 typedef struct {
-    const route *routes;          /* [n_routes], outlives the server */
-    int         n_routes;
-    const char *host;             /* name or address; port 0: any free one */
-    int         port, loops, parse_threads, max_connections;
-    int         head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
-    int64_t     max_body_bytes;   /* the smaller of this and the route's counts */
-    int64_t     max_parsing_bytes; /* bodies held in memory at once, over all connections; above: 503 */
+    const route *route;  /* NULL: none was found */
+    int status;          /* of the reply; 0: the client left first */
+    char request_id[72]; /* the client's x-request-id when it is sane, else made */
+    stage_times times;
+    call_failure failure;     /* the handler's word, where the status does not say it */
+    const char *compute_type; /* "cpu", "cuda"; NULL: nothing was computed */
+    int64_t sequences, tokens, characters;
+} call_record;
+
+typedef struct {
+    const route *routes; /* [n_routes], outlives the server */
+    int n_routes;
+    const char *host; /* name or address; port 0: any free one */
+    int port, loops, parse_threads, max_connections;
+    int head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
+    int64_t max_body_bytes;                        /* the smaller of this and the route's counts */
+    int64_t max_parsing_bytes;                     /* bodies held in memory at once, over all connections; above: 503 */
+    const char *name; /* of the threads, as the flight recorder shows them: "loop" gives "loop 0" */
+    /* On the loop, once for each request whose head or framing was seen to an end: its last byte is with the kernel, or
+     * its client has left.  NULL: nobody looks. */
+    void (*ended)(void *app, int loop, const call_record *r);
 } http_limits;
 
 typedef struct call {
-    const route *route;
-    http_request head;            /* slices into storage that lives as long as the call */
-    const char  *body;            /* [body_bytes], NUL follows */
-    size_t       body_bytes;
-    int64_t      begun_ns, read_ns; /* first byte of the head seen; last byte of the body seen */
-    char         request_id[72];  /* the client's x-request-id when it is sane, else made */
-    void        *app;             /* as given to http_open() */
-    void        *state;           /* the handler's; free_state(state) runs on the loop when the call ends */
+    call_record record;
+    http_request head; /* slices into storage that lives as long as the call */
+    const char *body;  /* [body_bytes], NUL follows */
+    size_t body_bytes;
+    void *app;   /* as given to http_open() */
+    void *state; /* the handler's; free_state(state) runs on the loop when the call ends */
     void (*free_state)(void *state);
     void (*finish)(struct call *c); /* on the loop after call_wake(), never while run() goes on: must call_reply*() */
-    void (*gone)(struct call *c); /* on the loop while waiting: the client has left; the wake must still come, then
-                                     finish(), whose reply goes nowhere.  May be NULL */
+    void (*gone)(struct call *c);   /* on the loop while waiting: the client has left; the wake must still come, then
+                                       finish(), whose reply goes nowhere.  May be NULL */
 } call;
 
 /* Exactly one of these two, once a call, from run() or finish().  `body` is taken over; `headers` is zero or more whole
- * lines "name: value\r\n".  The server adds date, content-length, connection, x-request-id. */
+ * lines "name: value\r\n".  The server adds date, content-length, connection, x-request-id, server-timing and, where
+ * record.compute_type is set, TEI's x-compute-* and x-*-time. */
 void call_reply(call *c, int status, const char *content_type, out *body, const char *headers);
 /* The error in the route's shape; type NULL: derived from the status; retry_after_s 0: none. */
 void call_refuse(call *c, int status, const char *error_type, int retry_after_s, const char *message);
@@ -55,21 +84,21 @@ void error_body(out *o, error_shape shape, int status, const char *error_type, c
 
 typedef struct http_server http_server;
 typedef struct {
-    int64_t connections;        /* open now */
-    int64_t accepted, refused;  /* refused: beyond max_connections */
-    int64_t requests;           /* heads understood */
-    int64_t slow_closed;        /* a deadline passed amid a head, a body or a reply */
-    int64_t gone;               /* clients that left before their reply */
+    int64_t connections;       /* open now */
+    int64_t accepted, refused; /* refused: beyond max_connections */
+    int64_t requests;          /* heads understood */
+    int64_t slow_closed;       /* a deadline passed amid a head, a body or a reply */
+    int64_t gone;              /* clients that left before their reply */
 } http_counts;
 
 /* Binds and listens (several loops share one socket, so that none of its queue is lost) and starts the threads. */
 status http_open(http_server **out, http_limits limits, void *app, error *err);
-int    http_port(const http_server *s);
+int http_port(const http_server *s);
 /* Stops accepting after having taken every connection that waits in the listen queue; replies carry Connection: close;
  * idle connections close.  Does not wait. */
-void   http_drain(http_server *s);
-bool   http_idle(http_server *s);  /* no connection is left */
+void http_drain(http_server *s);
+bool http_idle(http_server *s); /* no connection is left */
 /* Ends threads; open connections are cut, waiting calls end without a reply: no call_wake() may come any more. */
-void   http_close(http_server *s);
+void http_close(http_server *s);
 http_counts http_count(http_server *s);
 #endif

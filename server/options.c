@@ -6,23 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { KIND_TEXT, KIND_INT, KIND_BOOL } kind;
+typedef enum {
+    KIND_TEXT,
+    KIND_INT,
+    KIND_BOOL,
+    KIND_TIME
+} kind; /* TIME: an int of milliseconds; "250ms", "2s" or "250" */
 typedef struct {
     const char *name, *value; /* "--loops", "N" */
-    kind        kind;
-    size_t      field;
+    kind kind;
+    size_t field;
     const char *standard;
-    int         low, high;    /* of KIND_INT */
-    int         commands;
+    int low, high; /* of KIND_INT and KIND_TIME */
+    int commands;
     const char *what;
 } row;
 
-enum { SERVE = COMMAND_SERVE, ENGINE = COMMAND_SERVE | COMMAND_EMBED | COMMAND_CHECK, HOUR_MS = 3600000 };
+enum {
+    SERVE = COMMAND_SERVE,
+    CAPACITY = COMMAND_SERVE | COMMAND_CALIBRATE,
+    ENGINE = COMMAND_SERVE | COMMAND_EMBED | COMMAND_CHECK | COMMAND_CALIBRATE,
+    HOUR_MS = 3600000,
+};
 #define AT(field) offsetof(options, field)
 #define CACHE_DIR "~/.cache/beeline"
 static const row rows[] = {
     {"--listen", "HOST:PORT", KIND_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, COMMAND_SERVE | COMMAND_HEALTHCHECK,
      "address; port 0: any free one"},
+    {"--ops", "HOST:PORT", KIND_TEXT, AT(ops), "127.0.0.1:9090", 0, 0, SERVE,
+     "address of /metrics and /admin; port 0: any free one"},
+    {"--insecure-ops", "BOOL", KIND_BOOL, AT(insecure_ops), "false", 0, 0, SERVE,
+     "let --ops be an address that others reach, without a key"},
     {"--backend", "NAME", KIND_TEXT, AT(backend), "auto", 0, 0, ENGINE,
      "cuda, cpu, or auto: cuda where there is a GPU, else cpu"},
     {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE,
@@ -34,8 +48,12 @@ static const row rows[] = {
      "tokens of a batch, at most; at least the model's longest input"},
     {"--batch-sequences", "N", KIND_INT, AT(batch_sequences), "256", 1, 1 << 16, ENGINE,
      "sequences of a batch, at most"},
-    {"--queue-tokens", "N", KIND_INT, AT(queue_tokens), "32768", 1, 1 << 30, SERVE,
-     "tokens that may wait; beyond: 429 with Retry-After"},
+    {"--slo", "pNN=TIME", KIND_TEXT, AT(slo), "p99=100ms", 0, 0, CAPACITY,
+     "the objective: so many of all requests within TIME; bounds a batch's time"},
+    {"--max-wait", "TIME", KIND_TIME, AT(max_wait_ms), "1s", 1, HOUR_MS, CAPACITY,
+     "who would wait longer in the queue is refused: 429 with Retry-After"},
+    {"--capacity", "FILE", KIND_TEXT, AT(capacity), "", 0, 0, CAPACITY,
+     "what calibrate measured; default: in --cache-dir, by model and device"},
     {"--max-inputs", "N", KIND_INT, AT(max_inputs), "256", 1, 1 << 16, SERVE, "inputs of one request"},
     {"--auto-truncate", "BOOL", KIND_BOOL, AT(auto_truncate), "true", 0, 0, SERVE,
      "cut too long inputs where a request does not say"},
@@ -56,6 +74,7 @@ static const row rows[] = {
      "time to answer what is in flight after SIGTERM"},
     {"--batch-deadline-ms", "MS", KIND_INT, AT(batch_deadline_ms), "2000", 1, HOUR_MS, SERVE,
      "a GPU that takes longer for a batch hangs: the process ends"},
+    {"--dump-dir", "DIR", KIND_TEXT, AT(dump_dir), "/tmp", 0, 0, SERVE, "where SIGUSR1 writes the flight recorder"},
     {"--log-level", "LEVEL", KIND_TEXT, AT(log_level), "info", 0, 0, ENGINE, "debug, info, warn or error"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -77,6 +96,14 @@ static status set(options *o, const row *r, const char *text, error *err)
     }
     errno = 0;
     long v = strtol(text, &end, 10);
+    if (r->kind == KIND_TIME && end != text) {
+        const bool seconds = !strcmp(end, "s"), read = seconds || !strcmp(end, "ms") || !*end;
+        if (seconds && v <= HOUR_MS) v *= 1000;
+        if (errno || !read || v < r->low || v > r->high)
+            return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted a time of %dms to %ds, such as 250ms", r->name, text,
+                        r->low, r->high / 1000);
+        end += strlen(end);
+    }
     if (errno || end == text || *end || v < r->low || v > r->high)
         return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted an integer of %d to %d", r->name, text, r->low, r->high);
     int whole = (int)v;
@@ -95,18 +122,44 @@ static const char *from_environment(const row *r)
 }
 
 /* "127.0.0.1:8080", "[::1]:8080", "name:0" */
-static status split_listen(options *o, error *err)
+static status split_address(const char *name, const char *given, char split[256], int *to, error *err)
 {
-    const char *colon = strrchr(o->listen, ':'), *host = o->listen;
+    const char *colon = strrchr(given, ':'), *host = given;
     size_t n = colon ? (size_t)(colon - host) : 0;
-    char  *end = NULL;
-    long   port = colon && isdigit((unsigned char)colon[1]) ? strtol(colon + 1, &end, 10) : -1;
+    char *end = NULL;
+    long port = colon && isdigit((unsigned char)colon[1]) ? strtol(colon + 1, &end, 10) : -1;
     if (n >= 2 && host[0] == '[' && host[n - 1] == ']') host++, n -= 2;
-    if (!n || n >= sizeof o->host || port < 0 || port > 65535 || *end)
-        return fail(err, BAD_INPUT, "--listen is \"%.80s\", wanted HOST:PORT such as 127.0.0.1:8080", o->listen);
-    memcpy(o->host, host, n);
-    o->host[n] = 0;
-    o->port = (int)port;
+    if (!n || n >= 256 || port < 0 || port > 65535 || *end)
+        return fail(err, BAD_INPUT, "%s is \"%.80s\", wanted HOST:PORT such as 127.0.0.1:8080", name, given);
+    memcpy(split, host, n);
+    split[n] = 0;
+    *to = (int)port;
+    return OK;
+}
+
+/* Whoever reaches the ops port may read what the server does; until there are keys that is this machine alone. */
+static status check_ops(const options *o, error *err)
+{
+    if (o->insecure_ops || !strncmp(o->ops_host, "127.", 4) || !strcmp(o->ops_host, "::1") ||
+        !strcmp(o->ops_host, "localhost"))
+        return OK;
+    return fail(err, BAD_INPUT,
+                "--ops is \"%.80s\", which others reach; wanted a loopback address, or --insecure-ops true", o->ops);
+}
+
+/* "p99=100ms", "p99.9=2s" */
+static status split_slo(options *o, error *err)
+{
+    char *end = NULL;
+    double share = o->slo[0] == 'p' && isdigit((unsigned char)o->slo[1]) ? strtod(o->slo + 1, &end) : 0;
+    long time = end && *end == '=' && isdigit((unsigned char)end[1]) ? strtol(end + 1, &end, 10) : 0;
+    const bool seconds = end && !strcmp(end, "s");
+    if (seconds && time <= HOUR_MS) time *= 1000;
+    if (!(share >= 50 && share < 100) || time < 1 || time > HOUR_MS || (!seconds && strcmp(end, "ms")))
+        return fail(err, BAD_INPUT, "--slo is \"%.40s\", wanted p50 to p99.99 and 1ms to 3600s, such as p99=100ms",
+                    o->slo);
+    o->objective_ms = (int)time;
+    o->objective_ratio = share / 100;
     return OK;
 }
 
@@ -130,9 +183,8 @@ static status check_words(const options *o, error *err)
     const struct {
         const char *name, *value;
         const char *const *allowed;
-    } words[] = {{"--backend", o->backend, backends},
-                 {"--kernel", o->kernel, kernels},
-                 {"--log-level", o->log_level, levels}};
+    } words[] = {
+        {"--backend", o->backend, backends}, {"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *const *w = words[i].allowed;
         while (*w && strcmp(*w, words[i].value)) w++;
@@ -181,7 +233,10 @@ status options_read(options *out, command_bit command, int argc, char **argv, co
         source[i] = "command line";
     }
     find_cache_dir(out);
-    status rc = split_listen(out, err);
+    status rc = split_address("--listen", out->listen, out->host, &out->port, err);
+    if (rc == OK && (command & SERVE)) rc = split_address("--ops", out->ops, out->ops_host, &out->ops_port, err);
+    if (rc == OK && (command & SERVE)) rc = check_ops(out, err);
+    if (rc == OK && (command & CAPACITY)) rc = split_slo(out, err);
     return rc == OK ? check_words(out, err) : rc;
 }
 
@@ -199,7 +254,7 @@ void options_help(FILE *f, command_bit command)
 bool options_line(const options *o, command_bit command, int n, char line[160])
 {
     for (int i = 0; i < ROWS; i++) {
-        const row  *r = &rows[i];
+        const row *r = &rows[i];
         const char *field = (const char *)o + r->field, *text;
         char number[16];
         if (!(r->commands & (int)command) || n-- > 0) continue;
@@ -208,10 +263,10 @@ bool options_line(const options *o, command_bit command, int n, char line[160])
         } else {
             int whole = 0;
             bool yes = false;
-            if (r->kind == KIND_INT) memcpy(&whole, field, sizeof whole);
+            if (r->kind != KIND_BOOL) memcpy(&whole, field, sizeof whole);
             else memcpy(&yes, field, sizeof yes);
-            snprintf(number, sizeof number, "%d", whole);
-            text = r->kind == KIND_INT ? number : yes ? "true" : "false";
+            snprintf(number, sizeof number, r->kind == KIND_TIME ? "%dms" : "%d", whole);
+            text = r->kind != KIND_BOOL ? number : yes ? "true" : "false";
         }
         snprintf(line, 160, "%s=%.80s (%s)", r->name + 2, text, source[i]);
         return true;

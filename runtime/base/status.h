@@ -14,6 +14,7 @@ typedef enum {
     NOT_FOUND,
     OVERLOADED,  /* a bound is reached, later may work (HTTP 429) */
     UNAVAILABLE, /* not ready or draining (HTTP 503) */
+    EXPIRED,     /* the deadline passed, or cannot be made any more (HTTP 504) */
     CANCELLED,   /* the client has left; nobody reads the answer */
     IO_FAILED,
     NO_MEMORY,

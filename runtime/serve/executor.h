@@ -26,12 +26,31 @@ typedef struct {
     int golden_every_ms;   /* EXECUTOR_GOLDEN_MS; tests are more curious */
 } executor_options;
 
+/* What it has run.  Written by its thread alone, read by any: each number is right, together they are of one moment but
+ * for a batch. */
+enum {
+    EXECUTOR_SEQUENCE_EDGES = 13 /* 1 .. 4096 */,
+    EXECUTOR_TOKEN_EDGES = 16 /* 1 .. 32768 */,
+    EXECUTOR_RATIO_EDGES = 12
+};
+extern const double executor_ratio_edges[EXECUTOR_RATIO_EDGES]; /* 0.25 .. 8 */
+typedef struct {
+    int64_t batches, batch_sequences[EXECUTOR_SEQUENCE_EDGES + 1],
+        batch_tokens[EXECUTOR_TOKEN_EDGES + 1];      /* <= 2^i; the last: more */
+    int64_t service_ratio[EXECUTOR_RATIO_EDGES + 1]; /* measured over calibrated time, of batches that ended OK */
+    int64_t sequences, tokens;                       /* their sums */
+    double ratio_sum, model_flops, busy_s;           /* busy: a batch was on the device */
+    int64_t in_flight;                               /* batches on the device now */
+    int64_t golden_ok, golden_failed, device_errors, watchdog_trips;
+} executor_counts;
+
 typedef struct executor executor;
-/* Starts the thread; the engine must outlive it. */
-status executor_start(executor **out, engine *e, batcher *b, executor_options options, error *err);
+/* Starts the thread; the engine must outlive it.  number: of this executor at the batcher, from 0. */
+status executor_start(executor **out, engine *e, batcher *b, int number, executor_options options, error *err);
+executor_counts executor_count(const executor *x); /* any thread */
 /* From one other thread, again and again: is the device lost, and why?  Everything is answered then.  Within this call
  * a silent one is given up, so it must be asked at least as often as that should be noticed. */
-bool   executor_lost(executor *x, error *why);
+bool executor_lost(executor *x, error *why);
 /* After batcher_close(); returns once all is answered.  OK, or GPU_LOST: then neither x's thread nor the device may
  * ever return, both are left as they are, and the process should end without their leave.  NULL is fine. */
 status executor_join(executor *x, error *why);

@@ -1,19 +1,78 @@
-/* policy.h - when to run what, as a pure function of (queue, now): the server calls it, and the simulator will.
+/* policy.h - when to run what, whom to refuse: pure functions of (queue, device, now).  The server calls them, and so
+ * will the simulator.
  *
- * First form: the executor takes, in arrival order, what is there, up to a token budget, the moment it is free; a
- * request that would take the queue past its bound is refused unless nothing is queued or running. */
+ * Order.  Every sequence has a due time, and the earliest due goes first.  A request of one sequence is due when it
+ * arrives: first come, first served.  A request of many is due piece by piece, at a POLICY_ARRAY_SHARE-th of the
+ * device's speed, so that it interleaves with others and leaves them the rest; a bulk request is due
+ * POLICY_BULK_PATIENCE_NS later than it came.  Due times never change, so whatever waits is served before all that
+ * comes long enough after it: nothing starves, and nobody overtakes within his lane.
+ *
+ * Batch.  An idle device takes at once what there is.  What is due fills a batch up to the budget, the largest that the
+ * device computes within half the SLO's objective; what is not yet due only up to the quantum, the smallest that runs
+ * at POLICY_QUANTUM_SPEED of full speed, so that whoever comes next waits little.  While the device is busy the next
+ * batch is cut late, when the running one is about to end, or when it is full.
+ *
+ * Admission.  A request's wait is the rest of what runs, and what is queued and due before its last sequence.  Above
+ * the limit it is refused with 429; one that cannot make its deadline even alone, with 504.  What a request brings
+ * itself is no wait: it is served by an idle server, however large. */
 #ifndef RUNTIME_SERVE_POLICY_H
 #define RUNTIME_SERVE_POLICY_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "service.h"
 
-typedef struct { int budget_tokens, budget_sequences, max_queued_tokens; } policy_limits;
-typedef struct { int64_t queued_tokens, running_tokens; } policy_state;
+enum { POLICY_ARRAY_SHARE = 4, POLICY_BULK_PATIENCE_NS = 1000000000, POLICY_LEAD_NS = 20000 };
+static const double POLICY_QUANTUM_SPEED = 0.85;
 
-/* May a request of n_tokens enter? */
-bool policy_admits(const policy_limits *l, const policy_state *s, int64_t n_tokens);
-/* May a sequence of n_tokens join an open batch that holds `tokens` in `sequences`?  The first always may. */
-bool policy_fits(const policy_limits *l, int tokens, int sequences, int n_tokens);
-/* Whole seconds after which a refused client may try again, at least 1; tokens_per_s as measured lately. */
-int policy_retry_after_s(const policy_state *s, double tokens_per_s);
+typedef enum { LANE_INTERACTIVE, LANE_BULK, LANES } lane;
+
+typedef struct {
+    int64_t objective_ns;              /* of the SLO, for a whole request */
+    int64_t max_wait_ns;               /* in the queue */
+    int batch_tokens, batch_sequences; /* what the device has room for */
+    int longest;                       /* tokens of the longest sequence, <= batch_tokens: the least budget */
+    int executors;                     /* devices that pull from the one queue, >= 1 */
+    int max_requests;                  /* in the queue at once */
+} policy_limits;
+
+/* What follows from the limits and the service times, worked out again after each batch. */
+typedef struct {
+    int budget_tokens, quantum_tokens;
+    double ns_per_token; /* of one device, in batches of the budget */
+} policy_plan;
+policy_plan policy_plan_make(const policy_limits *l, const service_model *m);
+
+/* When the sequence that has tokens_before of its own request before it is due. */
+int64_t policy_due_ns(const policy_limits *l, const policy_plan *p, lane lane, int64_t arrived_ns,
+                      int64_t tokens_before);
+
+typedef struct {
+    int tokens, sequences;
+    int64_t first_deadline_ns; /* INT64_MAX: none */
+} policy_batch;                /* open; {0,0,INT64_MAX} */
+typedef enum {
+    TRIGGER_IDLE,
+    TRIGGER_FULL,
+    TRIGGER_DEADLINE,
+    TRIGGER_DRAIN,
+    TRIGGERS
+} policy_trigger; /* why a batch left */
+extern const char *const policy_trigger_names[TRIGGERS];
+/* Does a sequence join the open batch?  The first always does.  Else *why: FULL, or DEADLINE: one that is in could not
+ * make it. */
+bool policy_joins(const policy_limits *l, const policy_plan *p, const service_model *m, const policy_batch *open,
+                  int tokens, int64_t due_ns, int64_t deadline_ns, int64_t now_ns, policy_trigger *why);
+
+/* When the next batch should be cut: now_ns or before: at once; INT64_MAX: when the device is done.  busy_until_ns: the
+ * predicted end of what is on this executor's device, 0: idle; due_tokens: queued and due. */
+int64_t policy_cut_ns(const policy_plan *p, int64_t due_tokens, int64_t busy_until_ns, int64_t now_ns);
+
+typedef enum { POLICY_ADMIT, POLICY_OVERLOADED, POLICY_HOPELESS } policy_verdict;
+/* wait_ns: predicted, before the device begins with it; own_ns: on the device, alone; deadline_ns: INT64_MAX: none. */
+policy_verdict policy_admits(const policy_limits *l, int64_t wait_ns, int64_t own_ns, int64_t deadline_ns,
+                             int64_t now_ns);
+/* Can it still be answered in time, if it began now? */
+bool policy_hopeless(int64_t own_ns, int64_t deadline_ns, int64_t now_ns);
+/* Whole seconds after which the wait will have come down to the limit, 1 to 600. */
+int policy_retry_after_s(int64_t wait_ns, int64_t limit_ns);
 #endif
