@@ -25,6 +25,8 @@ static pid_t run(const char *const *words, int in, int out, int err)
     if (out >= 0) dup2(out, STDOUT_FILENO);
     if (err >= 0) dup2(err, STDERR_FILENO);
     setenv("BEELINE_BACKEND", "cpu", 1); /* on a machine with a GPU, too */
+    setenv("BEELINE_OPS", "127.0.0.1:0", 1);
+    setenv("BEELINE_CACHE_DIR", "", 1); /* what was calibrated on this machine is not the test's */
     for (int i = 0; environment && environment[i]; i++) putenv((char *)(size_t)environment[i]);
     execv(BEELINE_BINARY, argv);
     _exit(127);
@@ -73,8 +75,8 @@ static void check_books(const server_process *s)
 
 bool server_start(server_process *s, const char *dir, const char *const *more)
 {
-    enum { OWN = 6 };
-    const char *words[WORDS_MAX + 1] = {"serve", dir, "--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"}, *at = NULL;
+    enum { OWN = 4 };
+    const char *words[WORDS_MAX + 1] = {"serve", dir, "--listen", "127.0.0.1:0"}, *at = NULL;
     int n = OWN, pipes[2];
     memset(s, 0, sizeof *s);
     for (; more && more[n - OWN] && n < WORDS_MAX; n++) words[n] = more[n - OWN];
