@@ -9,8 +9,8 @@
 
 typedef struct { pid_t pid; int port, ops_port, log_fd; char log[1 << 16]; size_t log_bytes; } server_process;
 
-/* "NAME=VALUE", NULL-ended, for every process started from now on; NULL: none.  unless
- * said, BEELINE_BACKEND is cpu, BEELINE_OPS a free port of 127.0.0.1, and BEELINE_CACHE_DIR empty. */
+/* "NAME=VALUE", NULL-ended, for every process started from now on; NULL: none.  Unless said,
+ * BEELINE_BACKEND is cpu, BEELINE_OPS a free port of 127.0.0.1 and BEELINE_CACHE_DIR empty. */
 void server_environment(const char *const *variables);
 
 /* `beeline serve DIR --listen 127.0.0.1:0` and the words of `more` (NULL-ended; may be NULL); waits until it is
