@@ -42,8 +42,9 @@ static void start_server(void)
     static const char *const variables[] = {"LD_LIBRARY_PATH=" BEELINE_SLEEPING_DIR,
                                             "SLEEPING_DEVICE=base_us=4000,token_ns=200000,sequence_ns=0,slots=3", NULL};
     static const char *const options[] = {
-        "--backend", "cuda",      "--batch-tokens",      "512",   "--max-wait", "300ms",
-        "--slo",     "p99=300ms", "--batch-deadline-ms", "60000", NULL};
+        "--backend",           "cuda",  "--batch-tokens", "512",  "--max-wait", "300ms", "--slo", "p99=300ms",
+        "--batch-deadline-ms", "60000", "--max-inputs",   "1000", NULL};
+    variables[1] = device;
     server_environment(variables);
     folder = tiny_folder_make();
     tiny_model_write(folder, (tiny_model){.words = WORDS, .pooling = "mean_tokens", .normalize = 1});
@@ -132,7 +133,7 @@ static double metric(const char *series)
 
 static void below_capacity_everyone_is_answered(void)
 {
-    start_server();
+    start_server(usual);
     for (int percent = 20; percent <= 80; percent += 30) {
         cJSON *report = load(saturation() * percent / 100, 3, NULL, NULL);
         only_200_429_503_504(report);
@@ -147,7 +148,7 @@ static void below_capacity_everyone_is_answered(void)
 static void past_capacity_the_promise_holds(void)
 {
     static const int percents[] = {120, 200, 1000};
-    start_server();
+    start_server(usual);
     for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
         cJSON *report = load(saturation() * percents[i] / 100, i == 2 ? 4 : 8, NULL, NULL);
         const double accepted_ms = latency(report, "200, intended", "p90_ms");
@@ -208,13 +209,12 @@ static void *leave(void *unused)
 
 static void the_departed_save_their_compute(void)
 {
-    static const char *const texts[] = {"wordaab", "wordaac wordaad wordaae",
-                                        "wordabb wordabc wordabd wordabe wordabf"};
+    static const char *const texts[] = {"word5", "word6 word7 word8", "word9 word10 word11 word12 word13"};
     enum { TEXTS = sizeof texts / sizeof *texts };
     char *alone[TEXTS];
     pthread_t crowd;
     int same = 0, other = 0;
-    start_server();
+    start_server(usual);
     for (int i = 0; i < TEXTS; i++) CU_ASSERT_PTR_NOT_NULL_FATAL(alone[i] = answer_to(texts[i]));
     atomic_store(&leaving_is_over, false);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&crowd, NULL, leave, NULL), 0);
@@ -235,7 +235,7 @@ static void the_departed_save_their_compute(void)
 
 static void deadlines_are_kept_or_told(void)
 {
-    start_server();
+    start_server(usual);
     cJSON *report = load(saturation() * 1.5, 5, "--deadline-ms", "250");
     only_200_429_503_504(report);
     /* Whoever is answered is answered in time, but for what lies between the server's last look and the client's. */
@@ -252,32 +252,61 @@ static void deadlines_are_kept_or_told(void)
     end_server();
 }
 
-/* A list of 256 texts takes 2 s of the device; who comes meanwhile waits for a small batch at most. */
-static void a_giant_leaves_room(void)
+static char *giant; /* a request of 1,000 texts of 32 tokens each */
+
+static void write_giant(void)
 {
-    start_server();
-    cJSON *before = load(saturation() * 0.15, 4, NULL, NULL);
-    char *body = malloc(256 * 40 + 64), *request = malloc(256 * 40 + 512);
-    size_t n = (size_t)sprintf(body, "{\"inputs\":[\"word5\"");
-    for (int i = 1; i < 256; i++) n += (size_t)sprintf(body + n, ",\"word6 word7 word8 word9\"");
+    enum { TEXTS = 1000, TEXT_BYTES = 256 };
+    char *body = malloc(TEXTS * TEXT_BYTES);
+    size_t n = (size_t)sprintf(body, "{\"inputs\":[");
+    for (int i = 0; i < TEXTS; i++) {
+        n += (size_t)sprintf(body + n, i ? ",\"" : "\"");
+        for (int k = 0; k < REQUEST_TOKENS - 2; k++)
+            n += (size_t)sprintf(body + n, "word%d ", 5 + (i + k) % (WORDS - 5));
+        n += (size_t)sprintf(body + n, "\"");
+    }
     sprintf(body + n, "]}");
-    sprintf(request,
-            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+    giant = malloc(strlen(body) + 256);
+    sprintf(giant, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
             strlen(body), body);
-    client c;
-    CU_ASSERT_TRUE_FATAL(client_open(&c, server.port) && client_text(&c, request));
-    cJSON *beside = load(saturation() * 0.15, 2, NULL, NULL);
-    CU_ASSERT_EQUAL(client_read_final(&c).status, 200);
-    client_close(&c);
-    CU_ASSERT_EQUAL(figure(beside, "load", NULL, "refused"), 0);
-    const double alone_ms = latency(before, "200, intended", "p90_ms"),
-                 there_ms = latency(beside, "200, intended", "p90_ms");
-    CU_ASSERT_TRUE(there_ms <= 2 * alone_ms);
-    if (!(there_ms <= 2 * alone_ms)) fprintf(stderr, "p90 alone %.1f ms, beside a giant %.1f ms\n", alone_ms, there_ms);
-    cJSON_Delete(before);
-    cJSON_Delete(beside);
     free(body);
-    free(request);
+}
+
+static atomic_bool enough;
+
+static void *send_giants(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&enough)) {
+        client c;
+        CU_ASSERT_EQUAL(client_ask(&c, server.port, giant).status, 200);
+        client_close(&c);
+    }
+    return NULL;
+}
+
+/* A quicker device, as a 99th percentile wants a thousand requests: 1 ms + 0.05 ms a token, so 2.6 ms for a request. */
+static void giants_leave_room(void)
+{
+    pthread_t thread;
+    const double rate = 180, seconds = 6;
+    start_server("SLEEPING_DEVICE=base_us=1000,token_ns=50000,sequence_ns=0,slots=3");
+    write_giant();
+    cJSON *alone = load(rate, seconds, NULL, NULL);
+    atomic_store(&enough, false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, send_giants, NULL), 0);
+    cJSON *beside = load(rate, seconds, NULL, NULL);
+    atomic_store(&enough, true);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(figure(beside, "load", NULL, "refused"), 0);
+    const double alone_ms = latency(alone, "200, intended", "p99_ms"),
+                 beside_ms = latency(beside, "200, intended", "p99_ms");
+    CU_ASSERT_TRUE(*BEELINE_SANITIZED || beside_ms <= 2 * alone_ms);
+    if (!(beside_ms <= 2 * alone_ms))
+        fprintf(stderr, "p99 alone %.2f ms, beside giants %.2f ms\n", alone_ms, beside_ms);
+    cJSON_Delete(alone);
+    cJSON_Delete(beside);
+    free(giant);
     end_server();
 }
 
