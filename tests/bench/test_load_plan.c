@@ -25,7 +25,8 @@ static void the_usual_plan(void)
 
 static void units_are_understood(void)
 {
-    const bench_options o = {.target = url, .rate = "1.5k/s", .duration = "250ms", .leave = "5%", .seed = "12345678901"};
+    const bench_options o = {
+        .target = url, .rate = "1.5k/s", .duration = "250ms", .leave = "5%", .seed = "12345678901"};
     CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &o, &err), OK);
     CU_ASSERT_DOUBLE_EQUAL(plan.rate, 1500, 1e-9);
     CU_ASSERT_EQUAL(plan.duration_ns, 250000000);
@@ -53,10 +54,32 @@ static void urls_are_taken_apart(void)
 static void other_urls_are_refused(void)
 {
     static const char *const bad[] = {
-        "", "http:/", "http://", "http:///embed", "https://h/", "HTTP://h/", "h:80/embed", "http://h", "http://h:80",
-        "http://h:/", "http://h:0/", "http://h:65536/", "http://h:8o/", "http://h:+80/", "http://h:123456/",
-        "http://a@h/", "http://h:1:2/", "http://[::1/", "http://[::1]80/", "http://::1/", "http://h/a b", "http://h/#x",
-        "http://h/\r\nx: y", "http://h /", "http://[]/", "http://h\x80/",
+        "",
+        "http:/",
+        "http://",
+        "http:///embed",
+        "https://h/",
+        "HTTP://h/",
+        "h:80/embed",
+        "http://h",
+        "http://h:80",
+        "http://h:/",
+        "http://h:0/",
+        "http://h:65536/",
+        "http://h:8o/",
+        "http://h:+80/",
+        "http://h:123456/",
+        "http://a@h/",
+        "http://h:1:2/",
+        "http://[::1/",
+        "http://[::1]80/",
+        "http://::1/",
+        "http://h/a b",
+        "http://h/#x",
+        "http://h/\r\nx: y",
+        "http://h /",
+        "http://[]/",
+        "http://h\x80/",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const bench_options o = {.target = bad[i]};
@@ -68,13 +91,19 @@ static void other_urls_are_refused(void)
 static void numbers_out_of_range_are_refused(void)
 {
     const bench_options bad[] = {
-        {.rate = "0"},         {.rate = "-1"},        {.rate = "nan"},       {.rate = "inf"},
-        {.rate = "5x"},        {.rate = "1e9"},       {.rate = ""},          {.rate = " 5"},
-        {.duration = "5"},     {.duration = "50ms"},  {.duration = "2h"},    {.duration = "61m"},
-        {.connections = "0"},  {.connections = "8193"}, {.connections = "1.5"}, {.tokens = "2"},
-        {.inputs = "0"},       {.inputs = "4097"},    {.seed = "-1"},        {.seed = "0.5"},
-        {.deadline_ms = "0"},  {.leave = "1.1"},      {.leave = "101%"},     {.arrivals = "bursts"},
-        {.priority = "high"},  {.tokens = "5", .lengths = "/dev/null"},
+        {.rate = "0"},          {.rate = "-1"},
+        {.rate = "nan"},        {.rate = "inf"},
+        {.rate = "5x"},         {.rate = "1e9"},
+        {.rate = ""},           {.rate = " 5"},
+        {.duration = "5"},      {.duration = "50ms"},
+        {.duration = "2h"},     {.duration = "61m"},
+        {.connections = "0"},   {.connections = "8193"},
+        {.connections = "1.5"}, {.tokens = "2"},
+        {.inputs = "0"},        {.inputs = "4097"},
+        {.seed = "-1"},         {.seed = "0.5"},
+        {.deadline_ms = "0"},   {.leave = "1.1"},
+        {.leave = "101%"},      {.arrivals = "bursts"},
+        {.priority = "high"},   {.tokens = "5", .lengths = "/dev/null"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bench_options o = bad[i];

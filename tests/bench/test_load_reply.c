@@ -5,7 +5,7 @@
 #include "bench/load_reply.h"
 
 #define GOOD                                                                                                           \
-    "HTTP/1.1 429 Too Many Requests\r\ndate: x\r\nContent-Length: 5\r\nretry-after: 17\r\nx-compute-tokens: 42\r\n"     \
+    "HTTP/1.1 429 Too Many Requests\r\ndate: x\r\nContent-Length: 5\r\nretry-after: 17\r\nx-compute-tokens: 42\r\n"    \
     "server-timing: parse;dur=0.012, queue;dur=1.5, odd, new_one;desc=\"x\";dur=3\r\nConnection: close\r\n\r\nhello"
 
 /* In parts of `step` bytes; each part is memory of its own, so that a sanitizer sees who reads beyond it. */
@@ -73,8 +73,8 @@ static void broken_replies_are_malformed(void)
 {
     static const char *const broken[] = {
         "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n\r\n",                                                  /* no length */
-        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n",        /* two */
+        "HTTP/1.1 200 OK\r\n\r\n",                                           /* no length */
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n", /* two */
         "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 0x1\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
@@ -88,7 +88,7 @@ static void broken_replies_are_malformed(void)
         "HTTP/1.1 200 OK\r\na: bare\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: bare\rb\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: \001\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]x",                          /* nobody asked for x */
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]x", /* nobody asked for x */
         "\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)

@@ -88,7 +88,8 @@ void load_schedule_suite(CU_pSuite s)
 {
     CU_add_test(s, "Poisson gaps have the rate's mean and a coefficient of variation of 1",
                 poisson_gaps_have_the_rate_and_a_variation_of_one);
-    CU_add_test(s, "fixed gaps are equal, and the last is where the rate puts it", fixed_gaps_are_equal_and_do_not_drift);
+    CU_add_test(s, "fixed gaps are equal, and the last is where the rate puts it",
+                fixed_gaps_are_equal_and_do_not_drift);
     CU_add_test(s, "the same seed gives the same schedule, another another", the_seed_decides);
     CU_add_test(s, "what chance decides is even, and one choice does not follow another",
                 choices_are_spread_and_do_not_follow_each_other);

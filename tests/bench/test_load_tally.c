@@ -136,6 +136,7 @@ void load_tally_suite(CU_pSuite s)
     CU_add_test(s, "latencies of two rows add", sums_add);
     CU_add_test(s, "replies are counted by status, stages by name, and only 200s in time are goodput",
                 replies_are_counted_by_status);
-    CU_add_test(s, "a 25th status and a 17th stage overflow nothing", more_kinds_than_there_is_room_for_are_no_overflow);
+    CU_add_test(s, "a 25th status and a 17th stage overflow nothing",
+                more_kinds_than_there_is_room_for_are_no_overflow);
     CU_add_test(s, "what got no reply counts with its age", without_a_reply_the_age_counts);
 }
