@@ -91,19 +91,13 @@ static void other_urls_are_refused(void)
 static void numbers_out_of_range_are_refused(void)
 {
     const bench_options bad[] = {
-        {.rate = "0"},          {.rate = "-1"},
-        {.rate = "nan"},        {.rate = "inf"},
-        {.rate = "5x"},         {.rate = "1e9"},
-        {.rate = ""},           {.rate = " 5"},
-        {.duration = "5"},      {.duration = "50ms"},
-        {.duration = "2h"},     {.duration = "61m"},
-        {.connections = "0"},   {.connections = "8193"},
-        {.connections = "1.5"}, {.tokens = "2"},
-        {.inputs = "0"},        {.inputs = "4097"},
-        {.seed = "-1"},         {.seed = "0.5"},
-        {.deadline_ms = "0"},   {.leave = "1.1"},
-        {.leave = "101%"},      {.arrivals = "bursts"},
-        {.priority = "high"},   {.tokens = "5", .lengths = "/dev/null"},
+        {.rate = "0"},        {.rate = "-1"},          {.rate = "nan"},        {.rate = "inf"},
+        {.rate = "5x"},       {.rate = "1e9"},         {.rate = ""},           {.rate = " 5"},
+        {.duration = "5"},    {.duration = "50ms"},    {.duration = "2h"},     {.duration = "61m"},
+        {.connections = "0"}, {.connections = "8193"}, {.connections = "1.5"}, {.tokens = "2"},
+        {.inputs = "0"},      {.inputs = "4097"},      {.seed = "-1"},         {.seed = "0.5"},
+        {.deadline_ms = "0"}, {.seed = "5x"},          {.leave = "5x"},        {.leave = "1.1"},
+        {.leave = "101%"},    {.arrivals = "bursts"},  {.priority = "high"},   {.tokens = "5", .lengths = "/dev/null"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bench_options o = bad[i];
