@@ -36,7 +36,7 @@ typedef struct {
     struct addrinfo *address;
     int epoll, timer;
     connection *all;
-    TAILQ_HEAD(, connection) free;  /* the longest free is taken: none is idle for long, as with real clients */
+    TAILQ_HEAD(, connection) free;  /* the last is taken: the longest idle may be about to be closed by the server */
     int established, busy, failure; /* failure: errno of the last connection that could not be made */
     int due, taken;                 /* the FIFO */
     int64_t start_ns, end_ns, next_progress_ns;
@@ -106,7 +106,7 @@ static void set_free(run *r, connection *k)
     k->state = FREE;
     k->free_ns = clock_ns();
     k->deadline_ns = INT64_MAX;
-    TAILQ_INSERT_TAIL(&r->free, k, free);
+    TAILQ_INSERT_HEAD(&r->free, k, free);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
