@@ -137,12 +137,12 @@ static int64_t flow_ns(const queue *q, int64_t tokens)
     return (int64_t)((double)tokens * q->plan.ns_per_token / q->limits.executors);
 }
 
-/* What is uncut of j with nothing else to do: in one batch, or over all devices. */
+/* What is uncut of j with nothing else to do: in one batch, or in full ones over all devices. */
 static int64_t own_ns(const queue *q, const job *j)
 {
-    const int64_t tokens = tokens_of(j, j->taken, j->n - j->taken);
-    if (tokens > q->plan.budget_tokens) return flow_ns(q, tokens);
-    return service_predict_ns(&q->service, (int)tokens, j->n - j->taken);
+    const int64_t tokens = tokens_of(j, j->taken, j->n - j->taken), most = q->plan.budget_tokens;
+    if (tokens <= most) return service_predict_ns(&q->service, (int)tokens, j->n - j->taken);
+    return flow_ns(q, tokens > most * q->limits.executors ? tokens : most * q->limits.executors);
 }
 
 /* Queued tokens that are due by then.  Within a request the due time rises with the tokens, so between its first and
