@@ -53,12 +53,17 @@ bool policy_joins(const policy_limits *l, const policy_plan *p, const service_mo
 {
     if (open->sequences == 0) return true;
     const int tokens = open->tokens + s->tokens;
-    *why = TRIGGER_FULL;
-    if (open->sequences >= l->batch_sequences || tokens > l->batch_tokens) return false;
-    if (tokens > (s->due_ns <= begin_ns ? p->budget_tokens : open->ahead_tokens)) return false;
-    *why = TRIGGER_DEADLINE;
-    return !policy_hopeless(service_predict_ns(m, tokens, open->sequences + 1),
-                            min_ns(open->first_deadline_ns, s->deadline_ns), begin_ns);
+    const int most = s->due_ns <= begin_ns ? p->budget_tokens : open->ahead_tokens;
+    if (open->sequences >= l->batch_sequences || tokens > l->batch_tokens || tokens > most) {
+        *why = TRIGGER_FULL;
+        return false;
+    }
+    if (policy_hopeless(service_predict_ns(m, tokens, open->sequences + 1),
+                        min_ns(open->first_deadline_ns, s->deadline_ns), begin_ns)) {
+        *why = TRIGGER_DEADLINE;
+        return false;
+    }
+    return true;
 }
 
 int64_t policy_cut_ns(const policy_plan *p, int64_t due_tokens, int64_t busy_until_ns, int64_t now_ns)

@@ -72,7 +72,7 @@ typedef struct {
     int tokens;
     int64_t due_ns, deadline_ns;
 } policy_sequence;
-/* Does it join the open batch, which would begin at begin_ns?  The first always does.  Else *why: FULL, or DEADLINE:
+/* Does it join the open batch, which would begin at begin_ns?  The first always does.  If not, *why: FULL, or DEADLINE:
  * one that is in could not make it. */
 bool policy_joins(const policy_limits *l, const policy_plan *p, const service_model *m, const policy_batch *open,
                   const policy_sequence *s, int64_t begin_ns, policy_trigger *why);
