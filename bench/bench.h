@@ -21,4 +21,5 @@ bench_run bench_tokenizer; /* target DIR */
 bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU's where there is one */
 bench_run bench_load;      /* target URL; 3: the run is invalid */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
+bench_run bench_host;      /* no target */
 #endif

@@ -56,7 +56,8 @@ static status listen_for(server *s, error *err)
                                   .objective_ns = (int64_t)o->objective_ms * 1000000,
                                   .objective_ratio = o->objective_ratio,
                                   .routes = routes,
-                                  .n_routes = routes_count};
+                                  .n_routes = routes_count,
+                                  .computes = routes_compute};
     http_limits limits = {.routes = routes,
                           .n_routes = routes_count,
                           .host = o->host,

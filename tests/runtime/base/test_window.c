@@ -140,8 +140,9 @@ static void windows_of_several_threads_add_up(void)
     window_close(b);
 }
 
-/* Every second has a counter of its own, so that a value of a second that is not in the window gives itself away. */
-enum { PER_SECOND = 20, ROUNDS_LEAST = 3, READS_LEAST = 50 };
+/* Every second has two counters of its own, far from each other: a value of a second that is not in the window gives
+ * itself away, and so does a second that was half cleared. */
+enum { PER_SECOND = 20, ROUNDS_LEAST = 3, READS_LEAST = 10000, APART = HISTOGRAM_COUNTERS / 2 };
 typedef struct {
     window *w;
     _Atomic int64_t now_ns, written; /* virtual; of records that are whole */
@@ -151,22 +152,24 @@ typedef struct {
 static void *write_on(void *arg)
 {
     shared *s = arg;
-    for (int64_t n = 0; !atomic_load(&s->stop) || n < (int64_t)ROUNDS_LEAST * RING * PER_SECOND; n++) {
+    for (int64_t n = 0; !atomic_load(&s->stop); n++) {
         const int64_t now = n * (SECOND / PER_SECOND);
         atomic_store(&s->now_ns, now);
         atomic_store(&s->written, n + 1);
-        window_record(s->w, now, histogram_low((int)(now / SECOND % HISTOGRAM_COUNTERS)));
+        window_record(s->w, now, histogram_low((int)(now / SECOND % APART + n % 2 * APART)));
     }
     return NULL;
 }
 
-static int64_t check_read(const histogram_sum *seen, int64_t last, int seconds)
+/* How many seconds are not as they were: whole or left out, but for the one under way. */
+static int64_t check_read(const histogram_sum *seen, int64_t last, int seconds, int64_t under_way)
 {
     int64_t total = 0, bad = 0;
     for (int64_t second = last; second > last - seconds && second >= 0; second--) {
-        const int64_t n = (int64_t)seen->n[second % HISTOGRAM_COUNTERS];
-        bad += n > PER_SECOND;
-        total += n;
+        const int64_t a = (int64_t)seen->n[second % APART], b = (int64_t)seen->n[second % APART + APART];
+        bad +=
+            a > PER_SECOND / 2 || b > PER_SECOND / 2 || (second < under_way && (a != b || (a && a < PER_SECOND / 2)));
+        total += a + b;
     }
     return bad + ((int64_t)seen->total != total); /* the rest would be of other seconds */
 }
@@ -179,14 +182,17 @@ static void a_reader_never_sees_more_than_was_recorded(void)
     int64_t bad = 0, reads = 0;
     uint64_t most = 0;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_on, &s), 0);
-    for (const int64_t end = clock_ns() + PATIENCE_S * SECOND; clock_ns() < end; reads++) {
-        const int seconds = lengths[reads % LENGTHS];
-        const int64_t now = atomic_load(&s.now_ns);
+    for (const int64_t end = clock_ns() + PATIENCE_S * SECOND; clock_ns() < end;) {
+        /* Mostly as one who was held up: the two seconds that the writer clears next. */
+        const int seconds = reads % 100 ? 2 : WINDOW_SECONDS;
+        const int64_t now = atomic_load(&s.now_ns), behind = reads % 100 ? WINDOW_SECONDS : 0;
+        if (now / SECOND <= WINDOW_SECONDS) continue;
         histogram_sum seen = {0};
-        window_add(&seen, s.w, now, seconds);
-        bad += check_read(&seen, now / SECOND, seconds) + ((int64_t)seen.total > atomic_load(&s.written));
+        window_add(&seen, s.w, now - behind * SECOND, seconds);
+        bad += check_read(&seen, now / SECOND - behind, seconds, now / SECOND) +
+               ((int64_t)seen.total > atomic_load(&s.written));
         if (seen.total > most) most = seen.total;
-        if (reads >= READS_LEAST && now / SECOND > ROUNDS_LEAST * RING) break;
+        if (++reads >= READS_LEAST && now / SECOND > ROUNDS_LEAST * RING) break;
     }
     atomic_store(&s.stop, 1);
     pthread_join(writer, NULL);
