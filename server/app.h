@@ -8,6 +8,7 @@
 #include "monitor.h"
 #include "options.h"
 #include "runtime/serve/batcher.h"
+#include "runtime/serve/capacity.h"
 #include "runtime/serve/engine.h"
 #include "runtime/serve/executor.h"
 
@@ -20,6 +21,7 @@ typedef struct app {
     batcher       *queue;      /* likewise */
     executor      *executor;   /* likewise */
     const options *options;
+    const capacity *capacity;  /* of this version on this device; NULL: it was not calibrated */
     monitor       *monitor;    /* of the public port's requests; there before the ports are */
     http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *model_name;

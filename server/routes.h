@@ -1,6 +1,7 @@
 /* routes.h - everything this server answers, as one table; and who answers a request line. */
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
+#include <stdbool.h>
 #include <stddef.h>
 #include "http_parse.h"
 
@@ -15,6 +16,7 @@ typedef struct {
     size_t      body_limit; /* bytes; 0: a body is consumed and ignored, up to 16 KiB */
     error_shape shape;
     const char *what;       /* for --help, README and 404 */
+    bool        computes;   /* puts work on the device: its requests are what the SLO is about */
 } route;
 
 extern const route routes[];
