@@ -245,7 +245,7 @@ void monitor_ended(monitor *m, int loop, const call_record *r)
         record_duration(m, &p->durations[endpoint], took_ns);
     }
     if (why != FAILURE_NONE) add(&p->failures[why], 1);
-    if (r->route && r->route->computes) judge(m, p, r, ended_ns, took_ns);
+    if (r->route && m->o.computes(r->route)) judge(m, p, r, ended_ns, took_ns);
 }
 
 /* ---- readers ----------------------------------------------------------------------------------------------------- */

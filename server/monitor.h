@@ -30,6 +30,7 @@ typedef struct {
     double objective_ratio; /* 0.99: one in a hundred may be bad */
     const route *routes;    /* [n_routes], outlives the monitor */
     int n_routes;
+    bool (*computes)(const route *r); /* is the SLO about it?  routes_compute() */
 } monitor_options;
 typedef struct monitor monitor;
 

@@ -16,11 +16,11 @@ typedef struct {
     size_t      body_limit; /* bytes; 0: a body is consumed and ignored, up to 16 KiB */
     error_shape shape;
     const char *what;       /* for --help, README and 404 */
-    bool        computes;   /* puts work on the device: its requests are what the SLO is about */
 } route;
 
 extern const route routes[];
 extern const int   routes_count;
+bool routes_compute(const route *r); /* does it put work on the device?  The SLO is about those */
 
 /* The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
 const route *route_find(const route *table, int n, http_slice method, http_slice path, int *status, char allow[64]);
