@@ -53,7 +53,7 @@ static request *request_make(int n, int tokens)
 }
 
 /* A budget of BUDGET tokens in 8 sequences; the objective and the wait allowed are as long as nothing here takes. */
-static batcher *batcher_make(int executors)
+static batcher *batcher_make_at(int executors, const service_table *times)
 {
     batcher *b;
     error err = {""};
@@ -64,9 +64,11 @@ static batcher *batcher_make(int executors)
                                   .longest = BUDGET,
                                   .executors = executors,
                                   .max_requests = 1000};
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, limits, &microseconds, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, limits, times, &err), OK);
     return b;
 }
+
+static batcher *batcher_make(int executors) { return batcher_make_at(executors, &microseconds); }
 
 static status submit(batcher *b, request *r, error *err)
 {
@@ -401,20 +403,20 @@ static void the_end_of_what_runs_is_told_to_the_queue(void)
 /* What was cut adds to it. */
 static void what_is_taken_makes_its_device_busy(void)
 {
-    batcher *b = batcher_make(1);
+    const service_table hours = {.row = {{1, 1, HOUR_NS / 800, 0}, {BUDGET, 1, HOUR_NS / 8, 0}}, .n = 2};
+    batcher *b = batcher_make_at(1, &hours);
     request *r[3] = {request_make(1, BUDGET), request_make(1, BUDGET), request_make(1, 10)};
     batch_part parts[PARTS];
     queue_batch cut;
-    for (int i = 0; i < 100; i++) batcher_learn(b, BUDGET, 1, HOUR_NS / 8); /* a batch takes that long by now */
     must_submit(b, r[0]);
     CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
     const int64_t until_ns = clock_ns() + cut.predicted_ns;
-    CU_ASSERT(cut.predicted_ns > HOUR_NS / 16);
+    CU_ASSERT_EQUAL(cut.predicted_ns, HOUR_NS / 8);
     must_submit(b, r[1]);
-    CU_ASSERT(r[1]->j.wait_ns > HOUR_NS / 32);
+    CU_ASSERT(r[1]->j.wait_ns > HOUR_NS / 16);
     CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts + 1, PARTS - 1, until_ns, &cut), 1); /* full */
     must_submit(b, r[2]);
-    CU_ASSERT(r[2]->j.wait_ns > r[1]->j.wait_ns + HOUR_NS / 32);
+    CU_ASSERT(r[2]->j.wait_ns > r[1]->j.wait_ns + HOUR_NS / 16);
     batcher_cancel(b, &r[2]->j);
     finish_ok(b, parts, 2);
     for (int i = 0; i < 3; i++) free(r[i]);
