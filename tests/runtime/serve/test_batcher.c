@@ -19,6 +19,10 @@ static const int64_t SECOND_NS = 1000000000, HOUR_NS = 3600 * SECOND_NS;
 /* A token takes a microsecond, a sequence nothing. */
 static const service_table microseconds = {.row = {{1, 1, 1000, 0}, {BUDGET, 1, BUDGET * 1000, 0}}, .n = 2};
 
+/* A full batch takes an eighth of an hour. */
+static const service_table minutes = {
+    .row = {{1, 1, 3600000000000 / 800, 0}, {BUDGET, 1, 3600000000000 / 800 * BUDGET, 0}}, .n = 2};
+
 typedef struct {
     job j;
     int32_t starts[SEQUENCES_MAX + 1], ids[SEQUENCES_MAX * BUDGET];
@@ -403,8 +407,7 @@ static void the_end_of_what_runs_is_told_to_the_queue(void)
 /* What was cut adds to it. */
 static void what_is_taken_makes_its_device_busy(void)
 {
-    const service_table hours = {.row = {{1, 1, HOUR_NS / 800, 0}, {BUDGET, 1, HOUR_NS / 8, 0}}, .n = 2};
-    batcher *b = batcher_make_at(1, &hours);
+    batcher *b = batcher_make_at(1, &minutes);
     request *r[3] = {request_make(1, BUDGET), request_make(1, BUDGET), request_make(1, 10)};
     batch_part parts[PARTS];
     queue_batch cut;
@@ -420,6 +423,32 @@ static void what_is_taken_makes_its_device_busy(void)
     batcher_cancel(b, &r[2]->j);
     finish_ok(b, parts, 2);
     for (int i = 0; i < 3; i++) free(r[i]);
+    end(b);
+}
+
+/* Of two whose deadlines do not allow one batch after what runs, both go when that is over much earlier. */
+static void an_idle_device_is_known_to_be(void)
+{
+    const int64_t token_ns = minutes.row[0].median_ns;
+    batcher *b = batcher_make_at(1, &minutes);
+    request *r[3] = {request_make(1, BUDGET), request_make(1, 10), request_make(1, 10)};
+    batch_part parts[PARTS];
+    queue_batch cut;
+    must_submit(b, r[0]);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
+    r[1]->j.deadline_ns = clock_ns() + (BUDGET + 19) * token_ns;
+    r[2]->j.deadline_ns = clock_ns() + (BUDGET + 40) * token_ns;
+    must_submit(b, r[1]);
+    must_submit(b, r[2]);
+    finish_ok(b, parts, 1);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 2);
+    CU_ASSERT_NOT_EQUAL(cut.trigger, TRIGGER_DEADLINE);
+    finish_ok(b, parts, cut.n);
+    for (int i = 0; i < 3; i++) {
+        if (r[i]->calls == 0) batcher_cancel(b, &r[i]->j);
+        CU_ASSERT_EQUAL(r[i]->result, OK);
+        free(r[i]);
+    }
     end(b);
 }
 
@@ -754,6 +783,7 @@ void batcher_suite(CU_pSuite s)
     CU_add_test(s, "bulk that is not due does not make a batch full", bulk_does_not_make_a_batch_full);
     CU_add_test(s, "admission knows when what runs will end", the_end_of_what_runs_is_told_to_the_queue);
     CU_add_test(s, "what is taken makes its device busy for as long as predicted", what_is_taken_makes_its_device_busy);
+    CU_add_test(s, "a device that is idle earlier than predicted is known to be", an_idle_device_is_known_to_be);
     CU_add_test(s, "what was learned changes the plan, not the table", what_was_learned_changes_the_plan);
     CU_add_test(s, "close drains what is queued, and says so", close_drains_what_is_queued);
     CU_add_test(s, "waiting ends with work or when it is late", waiting_ends_when_it_should);

@@ -418,7 +418,7 @@ static void halves_teach_nothing(void)
 {
     bench t;
     request *r = make(4, CROWDED), *failing = make(1, FAILING), *last = make(1, 10);
-    begin(&t, &three_slots, 64, 6);
+    begin_at(&t, &three_slots, 64, 6, 10); /* ns: too little */
     const double before = batcher_plan(t.queue).ns_per_token;
     submit(&t, r);
     go(&t, 60000);
