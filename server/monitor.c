@@ -1,6 +1,7 @@
 /* monitor.c - a part for each loop: relaxed atomics that only the loop's thread writes, by a load and a store; no
  * number has to be of the same moment as another. */
 #include "monitor.h"
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ static status check(const monitor_options *o, error *err)
 
 status monitor_open(monitor **opened, monitor_options o, error *err)
 {
+    assert(o.computes);
     *opened = NULL;
     status rc = check(&o, err);
     if (rc != OK) return rc;

@@ -212,7 +212,12 @@ static void edges_hold_the_objective(void)
     CU_ASSERT_EQUAL(objectives, 1);
     monitor_close(m);
     error err;
-    monitor_options o = {.loops = 1, .objective_ns = 225000, .objective_ratio = 0.9, .routes = table, .n_routes = 3};
+    monitor_options o = {.loops = 1,
+                         .objective_ns = 225000,
+                         .objective_ratio = 0.9,
+                         .routes = table,
+                         .n_routes = 3,
+                         .computes = is_embed};
     CU_ASSERT_EQUAL_FATAL(monitor_open(&m, o, &err), OK);
     edge = monitor_edges_ns(m); /* an edge already */
     for (int i = 1; i < MONITOR_EDGES; i++) CU_ASSERT(edge[i] > edge[i - 1]);
@@ -430,7 +435,8 @@ static void what_cannot_be_judged_is_refused(void)
                                   .objective_ns = 1,
                                   .objective_ratio = 0.5,
                                   .routes = many_posts,
-                                  .n_routes = MONITOR_ENDPOINTS_MAX - 1};
+                                  .n_routes = MONITOR_ENDPOINTS_MAX - 1,
+                                  .computes = is_embed};
     monitor_options bad[6];
     for (int i = 0; i < 6; i++) bad[i] = good;
     bad[0].loops = 0;

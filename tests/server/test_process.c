@@ -31,6 +31,9 @@ static void descriptors_are_counted(void)
     CU_ASSERT_EQUAL(facts().open_fds, before.open_fds);
     getrlimit(RLIMIT_NOFILE, &limit);
     CU_ASSERT_EQUAL((rlim_t)before.max_fds, limit.rlim_cur);
+    int open_now = 0;
+    for (int i = 0; i < 4096; i++) open_now += fcntl(i, F_GETFD) >= 0;
+    CU_ASSERT_EQUAL(before.open_fds, open_now);
 }
 
 static void memory_is_in_bytes(void)
