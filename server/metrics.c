@@ -10,12 +10,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
-enum { WINDOWS = 3, QUANTILES = 4 };
-static const int window_s[WINDOWS] = {10, 60, 300};
-static const char *const window_names[WINDOWS] = {"10s", "1m", "5m"};
-static const double quantiles[QUANTILES] = {0.5, 0.9, 0.99, 0.999};
-static const char *const quantile_names[QUANTILES] = {"0.5", "0.9", "0.99", "0.999"};
-
 typedef struct {
     const app *a;
     const engine *e; /* NULL: not loaded yet, and with it what the queue and the device say is all 0 */
@@ -60,27 +54,28 @@ static void process_number(exposition *e, const scrape *s, size_t field)
     if (s->process_known) number(e, s, field);
 }
 
-static void gpu_integer(exposition *e, const scrape *s, size_t field)
-{
-    if (!s->gpu) return;
-    exposition_sample(e, "");
-    exposition_label(e, "gpu", "0");
-    exposition_integer(e, *(const int64_t *)at(s, field));
-}
-
-static void gpu_number(exposition *e, const scrape *s, size_t field)
-{
-    if (!s->gpu) return;
-    exposition_sample(e, "");
-    exposition_label(e, "gpu", "0");
-    exposition_number(e, *(const double *)at(s, field));
-}
-
 static void one_of(exposition *e, const char *label, const char *value, int64_t count)
 {
     exposition_sample(e, "");
     exposition_label(e, label, value);
     exposition_integer(e, count);
+}
+
+static void one_of_numbers(exposition *e, const char *label, const char *value, double v)
+{
+    exposition_sample(e, "");
+    exposition_label(e, label, value);
+    exposition_number(e, v);
+}
+
+static void gpu_integer(exposition *e, const scrape *s, size_t field)
+{
+    if (s->gpu) one_of(e, "gpu", "0", *(const int64_t *)at(s, field));
+}
+
+static void gpu_number(exposition *e, const scrape *s, size_t field)
+{
+    if (s->gpu) one_of_numbers(e, "gpu", "0", *(const double *)at(s, field));
 }
 
 /* ---- samples with labels ------------------------------------------------------------------------------------------
@@ -224,15 +219,15 @@ static void service_ratio(exposition *e, const scrape *s, size_t field)
 
 static void duration_window(exposition *e, const scrape *s, size_t field)
 {
+    int64_t took_ns[MONITOR_WINDOWS][MONITOR_QUANTILES];
     (void)field;
-    for (int w = 0; w < WINDOWS; w++) {
-        histogram_sum lately = {0};
-        monitor_window(s->a->monitor, s->now_ns, window_s[w], &lately);
-        for (int q = 0; q < QUANTILES; q++) {
+    monitor_lately(s->a->monitor, s->now_ns, took_ns);
+    for (int w = 0; w < MONITOR_WINDOWS; w++) {
+        for (int q = 0; q < MONITOR_QUANTILES; q++) {
             exposition_sample(e, "");
-            exposition_label(e, "window", window_names[w]);
-            exposition_label(e, "q", quantile_names[q]);
-            exposition_number(e, (double)histogram_quantile(&lately, quantiles[q]) / 1e9);
+            exposition_label(e, "window", monitor_windows[w]);
+            exposition_label(e, "q", monitor_quantiles[q]);
+            exposition_number(e, (double)took_ns[w][q] / 1e9);
         }
     }
 }
@@ -242,11 +237,7 @@ static void burn_rate(exposition *e, const scrape *s, size_t field)
     double rate[MONITOR_BURN_WINDOWS];
     (void)field;
     monitor_burn(s->a->monitor, rate);
-    for (int i = 0; i < MONITOR_BURN_WINDOWS; i++) {
-        exposition_sample(e, "");
-        exposition_label(e, "window", monitor_burn_windows[i]);
-        exposition_number(e, rate[i]);
-    }
+    for (int i = 0; i < MONITOR_BURN_WINDOWS; i++) one_of_numbers(e, "window", monitor_burn_windows[i], rate[i]);
 }
 
 static void startup(exposition *e, const scrape *s, size_t field)
@@ -254,11 +245,7 @@ static void startup(exposition *e, const scrape *s, size_t field)
     static const char *const phases[] = {"load", "verify", "warmup", "selftest"};
     const double took_s[] = {s->load_s, 0, s->warm_s, 0}; /* verified while it loads, tested while it warms up */
     (void)field;
-    for (int i = 0; i < 4; i++) {
-        exposition_sample(e, "");
-        exposition_label(e, "phase", phases[i]);
-        exposition_number(e, took_s[i]);
-    }
+    for (int i = 0; i < 4; i++) one_of_numbers(e, "phase", phases[i], took_s[i]);
 }
 
 static void nothing(exposition *e, const scrape *s, size_t field) { (void)e, (void)s, (void)field; }

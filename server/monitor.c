@@ -23,6 +23,10 @@ const char *const monitor_failures[FAILURES] = {
     [FAILURE_BACKEND] = "backend",
     [FAILURE_DRAINING] = "draining",
 };
+const char *const monitor_windows[MONITOR_WINDOWS] = {"10s", "1m", "5m"};
+const char *const monitor_quantiles[MONITOR_QUANTILES] = {"0.5", "0.9", "0.99", "0.999"};
+static const int window_s[MONITOR_WINDOWS] = {10, 60, 300};
+static const double quantiles[MONITOR_QUANTILES] = {0.5, 0.9, 0.99, 0.999};
 const char *const monitor_burn_windows[MONITOR_BURN_WINDOWS] = {"5m", "1h", "6h"};
 static const int burn_s[MONITOR_BURN_WINDOWS] = {300, 3600, 6 * 3600};
 
@@ -57,7 +61,9 @@ struct monitor {
         counter second, took_ns;
         monitor_slow slow;
     } slowest[MONITOR_SLOWEST];
-    pthread_mutex_t lock; /* of slowest; held for one copy */
+    pthread_mutex_t lock;        /* of slowest; held for one copy */
+    pthread_mutex_t lately_lock; /* of these two; readers alone take it */
+    int64_t lately_second, lately_ns[MONITOR_WINDOWS][MONITOR_QUANTILES];
     sample samples[SAMPLES];
     int64_t n_samples; /* ever taken; the ticking thread's, as they are */
     _Atomic double burn[MONITOR_BURN_WINDOWS], offered_per_s;
@@ -122,6 +128,8 @@ status monitor_open(monitor **opened, monitor_options o, error *err)
     if (!m) return fail(err, NO_MEMORY, "no memory for the monitor");
     m->o = o;
     pthread_mutex_init(&m->lock, NULL); /* cannot fail with default attributes on Linux */
+    pthread_mutex_init(&m->lately_lock, NULL);
+    m->lately_second = -1;
     m->parts = aligned_alloc(_Alignof(part), (size_t)o.loops * sizeof *m->parts);
     m->endpoint_of_route = calloc((size_t)o.n_routes + 1, sizeof *m->endpoint_of_route);
     if (m->parts) memset(m->parts, 0, (size_t)o.loops * sizeof *m->parts);
@@ -139,6 +147,7 @@ void monitor_close(monitor *m)
     if (!m) return;
     for (int i = 0; m->parts && i < m->o.loops; i++) window_close(m->parts[i].lately);
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->lately_lock);
     free(m->endpoint_of_route);
     free(m->parts);
     free(m);
@@ -291,6 +300,19 @@ void monitor_add_up(const monitor *m, monitor_sum *sum)
 void monitor_window(const monitor *m, int64_t now_ns, int seconds, histogram_sum *into)
 {
     for (int i = 0; i < m->o.loops; i++) window_add(into, m->parts[i].lately, now_ns, seconds);
+}
+
+void monitor_lately(monitor *m, int64_t now_ns, int64_t took_ns[MONITOR_WINDOWS][MONITOR_QUANTILES])
+{
+    pthread_mutex_lock(&m->lately_lock);
+    for (int w = 0; w < MONITOR_WINDOWS && m->lately_second != now_ns / SECOND; w++) {
+        histogram_sum lately = {0};
+        monitor_window(m, now_ns, window_s[w], &lately);
+        for (int q = 0; q < MONITOR_QUANTILES; q++) m->lately_ns[w][q] = histogram_quantile(&lately, quantiles[q]);
+    }
+    m->lately_second = now_ns / SECOND;
+    memcpy(took_ns, m->lately_ns, sizeof m->lately_ns);
+    pthread_mutex_unlock(&m->lately_lock);
 }
 
 int monitor_slowest(monitor *m, int64_t now_ns, monitor_slow *slow, int cap)

@@ -18,10 +18,14 @@ enum {
     MONITOR_CODES = 21,
     MONITOR_TOKEN_EDGES = 16 /* 1 .. 32768 */,
     MONITOR_SLOWEST = 60 /* seconds whose slowest request is told */,
+    MONITOR_WINDOWS = 3,
+    MONITOR_QUANTILES = 4,
     MONITOR_BURN_WINDOWS = 3
 };
 extern const int monitor_codes[MONITOR_CODES];       /* that this server answers, ascending; 0 before them: any other */
 extern const char *const monitor_failures[FAILURES]; /* "invalid", ...; FAILURE_NONE: "" */
+extern const char *const monitor_windows[MONITOR_WINDOWS],
+    *const monitor_quantiles[MONITOR_QUANTILES];                     /* "10s", "0.5" */
 extern const char *const monitor_burn_windows[MONITOR_BURN_WINDOWS]; /* "5m", "1h", "6h" */
 
 typedef struct {
@@ -67,6 +71,8 @@ void monitor_add_up(const monitor *m, monitor_sum *sum);
 /* Adds the durations of the last `seconds`: of requests that count for the SLO and were not refused at the door (429,
  * 503), whose quick no would hide how long the others wait. */
 void monitor_window(const monitor *m, int64_t now_ns, int seconds, histogram_sum *into);
+/* The quantiles of each window; a millisecond's work, so that it is done once a second, however many ask. */
+void monitor_lately(monitor *m, int64_t now_ns, int64_t took_ns[MONITOR_WINDOWS][MONITOR_QUANTILES]);
 /* Share of bad over the share allowed, over the last 5 min, 1 h, 6 h before the last tick; 0 when nothing came. */
 void monitor_burn(const monitor *m, double rate[MONITOR_BURN_WINDOWS]);
 /* Tokens that came in each second, accepted or not, over the last 10 to 20 s before the last tick. */

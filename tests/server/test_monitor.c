@@ -293,6 +293,28 @@ static void windows_hold_what_was_taken(void)
     monitor_close(m);
 }
 
+static void quantiles_are_worked_out_once_a_second(void)
+{
+    monitor *m = opened(1);
+    int64_t took[MONITOR_WINDOWS][MONITOR_QUANTILES];
+    for (int i = 1; i <= 1000; i++) end(m, embed, 200, 100 * S, i * MS);
+    for (int i = 0; i < 1000; i++) end(m, embed, 200, 200 * S, 2 * MS);
+    monitor_lately(m, 200 * S, took);
+    static const double share[MONITOR_QUANTILES] = {0.5, 0.9, 0.99, 0.999};
+    for (int q = 0; q < MONITOR_QUANTILES; q++) {
+        const double whole = share[q] > 0.5 ? (2 * share[q] - 1) * 1e9 : 2e6; /* half of all took 2 ms */
+        CU_ASSERT(llabs(took[0][q] - 2 * MS) < MS / 20);
+        CU_ASSERT(llabs(took[1][q] - 2 * MS) < MS / 20);
+        CU_ASSERT(fabs((double)took[2][q] / whole - 1) < 0.02);
+    }
+    for (int i = 0; i < 9000; i++) end(m, embed, 200, 200 * S + 1, 50 * MS);
+    monitor_lately(m, 200 * S + 2, took);
+    CU_ASSERT(llabs(took[0][0] - 2 * MS) < MS / 20); /* still of this second */
+    monitor_lately(m, 201 * S, took);
+    CU_ASSERT(llabs(took[0][0] - 50 * MS) < MS);
+    monitor_close(m);
+}
+
 static void each_second_keeps_its_slowest(void)
 {
     monitor *m = opened(2);
@@ -467,6 +489,7 @@ void monitor_suite(CU_pSuite s)
     CU_add_test(s, "what takes as long as an edge is within it", an_edge_belongs_to_what_is_below_it);
     CU_add_test(s, "the stages add up to the whole", stages_add_up_to_the_whole);
     CU_add_test(s, "windows hold what was taken, not what was refused", windows_hold_what_was_taken);
+    CU_add_test(s, "quantiles of the windows are worked out once a second", quantiles_are_worked_out_once_a_second);
     CU_add_test(s, "each second keeps its slowest request with its stages", each_second_keeps_its_slowest);
     CU_add_test(s, "the burn rate is the share of bad over the share allowed, in each window",
                 burn_is_the_share_of_bad_over_what_is_allowed);
