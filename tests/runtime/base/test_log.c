@@ -249,7 +249,8 @@ void log_suite(CU_pSuite s)
     CU_add_test(s, "a line is one JSON object with time, level, event and message", a_line_is_a_json_object);
     CU_add_test(s, "foreign text can neither forge a line nor move a cursor", foreign_text_forges_nothing);
     CU_add_test(s, "a long message is cut between characters and fits one write", long_messages_are_cut);
-    CU_add_test(s, "lines below the level are not written, and each line is counted by its level", lower_levels_are_silent);
+    CU_add_test(s, "lines below the level are not written, and each line is counted by its level",
+                lower_levels_are_silent);
     CU_add_test(s, "a full, broken or closed stderr drops the line, counts it, and never waits", nobody_reads);
     CU_add_test(s, "a terminal gets plain text without control characters", a_terminal_gets_plain_text);
     CU_add_test(s, "lines of several threads arrive whole", lines_of_threads_do_not_mix);
