@@ -232,10 +232,18 @@ static void run(running *r)
 {
     error err;
     const executor_options options = {.batch_deadline_ms = 60000, .golden_every_ms = GOLDEN_EVERY_MS};
+    const policy_limits limits = {.objective_ns = 1000000000,
+                                  .max_wait_ns = 1000000000,
+                                  .batch_tokens = 256,
+                                  .batch_sequences = 16,
+                                  .longest = 256,
+                                  .executors = 1,
+                                  .max_requests = 100};
+    const service_table times = {.row = {{1, 1, 1000, 0}, {256, 1, 100000, 0}}, .n = 2};
     begin(embedding);
     CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, (policy_limits){256, 16, 10000}, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, options, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &times, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, 0, options, &err), OK);
 }
 
 static void stop(running *r, status expected)
@@ -272,6 +280,9 @@ static void an_idle_device_is_checked(void)
     atomic_store(&fails, NO_MEMORY); /* is told, and harms nobody */
     CU_ASSERT_TRUE(eventually_checked(7));
     CU_ASSERT_FALSE(executor_lost(r.x, &why));
+    executor_counts c = executor_count(r.x);
+    CU_ASSERT(c.golden_ok > 0 && c.golden_failed == 0 && c.device_errors > 0);
+    CU_ASSERT(c.batches == 0 && c.busy_s > 0);
     stop(&r, OK);
 
     for (int how = 1; how <= 2; how++) {
@@ -280,6 +291,8 @@ static void an_idle_device_is_checked(void)
         atomic_store(&wrong, how);
         CU_ASSERT_TRUE(eventually_lost(&r, &why));
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "wrong numbers"));
+        c = executor_count(r.x);
+        CU_ASSERT(c.golden_failed == 1 && c.device_errors == 0 && c.watchdog_trips == 0);
         stop(&r, GPU_LOST);
     }
 
