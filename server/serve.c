@@ -204,9 +204,9 @@ static bool drain(server *s)
 static bool end(server *s)
 {
     error why;
+    http_close(s->a.ops); /* a scrape reads the executor */
     if (s->a.queue) batcher_close(s->a.queue);
     if (executor_join(s->a.executor, &why) != OK) return false;
-    http_close(s->a.ops);
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
     engine_close(s->a.engine);
