@@ -308,6 +308,8 @@ static const metric table[] = {
      AT(sum.tokens)},
     {"beeline_tokens_offered_total", C, "Tokens that came to be computed: accepted, or shed for want of time or room.",
      tokens_offered, 0},
+    {"beeline_tokens_saved_total", C, "Tokens never computed, as the client had left or could not be answered in time.",
+     integer, AT(queue.saved_tokens)},
     {"beeline_padding_tokens_total", C, "Tokens computed for nothing: 0, as batches are packed.", integer, AT(zero)},
     {"beeline_batches_total", C, "Batches by what made them leave.", batches, 0},
     {"beeline_model_flops_total", C, "Floating-point operations of the model in batches that were computed.", number,
