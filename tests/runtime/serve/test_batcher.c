@@ -88,17 +88,17 @@ static void must_submit(batcher *b, request *r)
     CU_ASSERT_EQUAL_FATAL(submit(b, r, &err), OK);
 }
 
-static int take(batcher *b, batch_part *parts)
-{
-    queue_batch cut;
-    const int n = batcher_take(b, 0, parts, PARTS, INT64_MAX, &cut);
-    if (n > 0) CU_ASSERT_EQUAL(n, cut.n);
-    return n;
-}
-
 static int take_at_once(batcher *b, batch_part *parts, queue_batch *cut)
 {
     return batcher_take(b, 0, parts, PARTS, 1, cut); /* 1: long past */
+}
+
+static int take(batcher *b, batch_part *parts)
+{
+    queue_batch cut;
+    const int n = take_at_once(b, parts, &cut);
+    if (n > 0) CU_ASSERT_EQUAL(n, cut.n);
+    return n;
 }
 
 static void finish_ok(batcher *b, const batch_part *parts, int n)
@@ -728,7 +728,8 @@ static void what_one_leaves_wakes_the_other(void)
 static void *wait_for_the_end(void *arg)
 {
     batch_part parts[PARTS];
-    return take(arg, parts) == 0 ? arg : NULL;
+    queue_batch cut;
+    return batcher_take(arg, 0, parts, PARTS, INT64_MAX, &cut) == 0 ? arg : NULL;
 }
 
 static void close_wakes_an_idle_executor(void)
