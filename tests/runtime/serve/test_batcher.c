@@ -275,40 +275,6 @@ static void the_expired_are_told_and_not_computed(void)
     end(b);
 }
 
-static void a_failed_part_fails_its_request(void)
-{
-    batcher *b = batcher_make(1);
-    request *r = request_make(3, BUDGET);
-    batch_part parts[PARTS];
-    error why = {"the device is out of memory"};
-    must_submit(b, r);
-    CU_ASSERT_EQUAL(take(b, parts), 1);
-    batcher_finish(b, parts, 1, GPU_FAILED, &why, 1, 2);
-    CU_ASSERT(r->calls == 1 && r->result == GPU_FAILED && !strcmp(r->why, why.text)); /* nobody wants the rest */
-    CU_ASSERT(batcher_count(b).failed == 1 && batcher_count(b).queued_tokens == 0);
-    free(r);
-    end(b);
-}
-
-/* A batch may also come back in pieces, and a request's parts apart. */
-static void a_batch_may_be_finished_in_pieces(void)
-{
-    batcher *b = batcher_make(1);
-    request *r = request_make(1, 20), *next = request_make(1, 20);
-    batch_part parts[PARTS];
-    error why = {"no memory for this half"};
-    must_submit(b, r);
-    must_submit(b, next);
-    CU_ASSERT_EQUAL(take(b, parts), 2);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(r->calls == 1 && next->calls == 0);
-    batcher_finish(b, parts + 1, 1, NO_MEMORY, &why, 1, 2);
-    CU_ASSERT(r->calls == 1 && next->calls == 1 && next->result == NO_MEMORY);
-    free(r);
-    free(next);
-    end(b);
-}
-
 static void done_frees_its_job(job *j, status result, const error *err)
 {
     (void)result, (void)err;
@@ -786,8 +752,6 @@ void batcher_suite(CU_pSuite s)
     CU_add_test(s, "done() may cancel: no lock is held", done_may_cancel);
     CU_add_test(s, "the expired are told when the queue is looked at, and never computed",
                 the_expired_are_told_and_not_computed);
-    CU_add_test(s, "a failed part fails its request", a_failed_part_fails_its_request);
-    CU_add_test(s, "a batch may be finished in pieces", a_batch_may_be_finished_in_pieces);
     CU_add_test(s, "done() may free its request", done_may_free_its_request);
     CU_add_test(s, "a busy device gets the next batch late, or when it is full",
                 a_busy_device_is_not_given_work_too_early);
