@@ -43,6 +43,25 @@ mutant 'a vocabulary may lack a special token'          runtime/text/tokenizer_l
 mutant 'a byte order mark is a piece'                   runtime/text/tokenizer_load.c 's/if (f.size >= 3 && !memcmp/if (f.size >= 3000000 \&\& !memcmp/' runtime/text/tokenizer
 mutant 'any pre-tokenizer is taken for BERT'"'"'s'      runtime/text/tokenizer_load.c 's/if (!type || strcmp(type, wanted))/if (!type)/' runtime/text/tokenizer
 
+# histograms, windows, stages, the flight recorder
+mutant 'a quantile is a rank too low'                   runtime/base/histogram.c 's/(uint64_t)ceil(q \* (double)s->total)/(uint64_t)(q * (double)s->total)/' runtime/base/histogram
+mutant 'a quantile is the end of its step'              runtime/base/histogram.c 's/low + (histogram_high(i) - low) \/ 2/histogram_high(i)/' runtime/base/histogram
+mutant 'what is too long has no counter'                runtime/base/histogram.c 's/power >= HISTOGRAM_POWERS/power > HISTOGRAM_POWERS/' runtime/base/histogram
+mutant 'a window has a second more'                     runtime/base/window.c 's/second > last - seconds/second >= last - seconds/' runtime/base/window
+mutant 'a second keeps what its place held before'      runtime/base/window.c 's/^        histogram_clear(&s->took);$//' runtime/base/window
+mutant 'a second that changes hands is added'           runtime/base/window.c 's/^    if (atomic_load_explicit(&s->second, memory_order_relaxed) != second) return;$//' runtime/base/window
+mutant 'the ring is shorter than the longest window'    runtime/base/window.c 's/SLOTS = WINDOW_SECONDS + 2/SLOTS = WINDOW_SECONDS - 1/' runtime/base/window
+mutant 'a stage may end before it begins'               runtime/base/stage.c 's/t->at\[s\] < before/t->at[s] < 0/' runtime/base/stage
+mutant 'a stage not passed begins with the one before'  runtime/base/stage.c 's/t->at\[s\] = t->at\[s + 1\]/t->at[s] = t->at[s - 1]/' runtime/base/stage
+mutant 'the event being written is read'                runtime/base/flight.c 's/now - FLIGHT_EVENTS + 1;/now - FLIGHT_EVENTS;/' runtime/base/flight
+mutant 'what was overwritten stays'                     runtime/base/flight.c 's/memmove(out, out + lost,/memmove(out, out,/' runtime/base/flight
+mutant 'a ring shows the events of the thread before'   runtime/base/flight.c 's/^    if (from < r->first) from = r->first;$//' runtime/base/flight
+mutant 'a ring is never given back'                     runtime/base/flight.c 's/^    mine->owned = false;$//' runtime/base/flight
+mutant 'a dump writes over what lies there'             server/flight_dump.c 's/O_CREAT | O_EXCL | O_NOFOLLOW/O_CREAT | O_TRUNC/' server/flight_dump
+mutant 'half a dump stays'                              server/flight_dump.c 's/^        if (rc != OK) unlink(path);$//' server/flight_dump
+mutant 'a dump is for everybody'                        server/flight_dump.c 's/, 0600)/, 0644)/' server/flight_dump
+mutant 'a dump counts time forward'                     server/flight_dump.c 's/(double)(now_ns - r->ns)/(double)(r->ns - now_ns)/' server/flight_dump
+
 # bench load
 mutant 'a gap is not drawn from the exponential law'    bench/load_schedule.c 's/-log1p(-load_chance(seed, LOAD_GAP, out->n))/2 * load_chance(seed, LOAD_GAP, out->n)/' bench/load_schedule
 mutant 'one choice follows another'                     bench/load_schedule.c 's/(seed \* 4 + (uint64_t)what)/(seed * 4 + (uint64_t)what * 0)/' bench/load_schedule
