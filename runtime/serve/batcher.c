@@ -1,69 +1,65 @@
-/* batcher.c - the requests in hand, in the order of their arrival, under one mutex; and the arithmetic of parts.
+/* batcher.c - one mutex around queue.h, one condition for idle executors, and the clock, read under the lock so that
+ * the queue's time never goes back.
  *
- *     list:  [taken whole] [taken whole] ... [head: perhaps partly cut] [queued] [queued] ...
+ * done() may free its job, so complete requests are first collected under the lock and called after it.
  *
- * A request is in the list from submit() to the moment before done().  Only the head, the first that has something
- * uncut, can be partly cut: a batch takes sequences in arrival order and ends at the first that does not fit, so what
- * comes later never overtakes.  A request is complete when finished == n; sequences that will never be computed (the
- * client left, or an earlier part failed) count as finished when the request is dropped: one comparison decides.
- *
- * done() may free its job, so complete requests are first collected under the lock and called after it. */
+ * An executor whose device is busy asks again and again whether the next batch should be cut.  Most of these looks take
+ * no lock: they ask policy_cut_ns() with what the executor knows of the plan since its last locked look, and with a
+ * hint of the due tokens: those that were due at anybody's last locked look, and all that were submitted since.  That
+ * is too much where a request is due later, which costs one locked look; it is too little where time alone has made
+ * something due, which is seen when the running batch is about to end, and then nothing was lost: a batch that is full
+ * before then only waits on the device instead. */
 #include "batcher.h"
-#include "runtime/base/clock.h"
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 
-typedef TAILQ_HEAD(, job) job_list;
+/* What the batcher keeps for an executor; its thread's alone. */
+typedef struct {
+    bool taken;
+    pthread_t thread;      /* whoever took first */
+    policy_plan plan;      /* of its last locked look */
+    int64_t busy_until_ns; /* as the queue was told */
+} seat;
 
 struct batcher {
-    policy_limits   limits;
-    atomic_bool     waiting; /* head is there; written under the lock, relaxed: a late look is repeated at once */
-    pthread_mutex_t lock;    /* guards everything below */
-    pthread_cond_t  work;    /* the queue is no longer empty, or closed */
-    job_list        list;
-    job            *head;    /* in the list; NULL: nothing is queued */
-    bool            closed;
-    status          refusal; /* of submits when closed */
-    error           why;
-    policy_state    state;
-    batcher_counts  counts;
-    int64_t         running_since_ns;
-    double busy_tokens, busy_s; /* lately: both fade alike, so that their ratio is the speed of recent batches */
-    bool            has_executor;
-    pthread_t       executor; /* whoever took first; see assert_executor_locked() */
+    /* Written under the lock and read without it, relaxed: they only say whether to take the lock, and who looks too
+     * early looks again. */
+    atomic_bool waiting; /* something is queued */
+    _Atomic int64_t due_tokens;
+    pthread_mutex_t lock; /* guards the queue and what follows */
+    pthread_cond_t work;  /* something is queued that nobody was woken for, or closed */
+    queue *queue;
+    bool closed;
+    status refusal; /* of submits when closed */
+    error why;
+    int executors;
+    seat seats[];
 };
 
-/* Of the past, what a new batch leaves in the measured speed: about the last ten batches count. */
-static const double FADE = 0.9;
-
-static int sequence_tokens(const job *j, int i) { return j->starts[i + 1] - j->starts[i]; }
-
-static int64_t tokens_of(const job *j, int first, int count) { return j->starts[first + count] - j->starts[first]; }
-
-static void assert_executor_locked(batcher *b)
+status batcher_open(batcher **out, policy_limits limits, const service_table *seed, error *err)
 {
-    if (!b->has_executor) b->executor = pthread_self();
-    b->has_executor = true;
-    assert(pthread_equal(b->executor, pthread_self()));
-}
-
-status batcher_open(batcher **out, policy_limits limits, error *err)
-{
+    queue *q;
     *out = NULL;
-    if (limits.budget_tokens < 1 || limits.budget_sequences < 1 || limits.max_queued_tokens < 1)
-        return fail(err, BAD_INPUT, "batch of %d tokens in %d sequences, queue of %d tokens: each must be at least 1",
-                    limits.budget_tokens, limits.budget_sequences, limits.max_queued_tokens);
-    batcher *b = calloc(1, sizeof *b);
-    if (!b) return fail(err, NO_MEMORY, "no memory for the queue");
-    b->limits = limits;
-    TAILQ_INIT(&b->list);
+    status rc = queue_open(&q, limits, seed, err);
+    if (rc != OK) return rc;
+    batcher *b = calloc(1, sizeof *b + (size_t)limits.executors * sizeof *b->seats);
+    if (!b) {
+        queue_free(q);
+        return fail(err, NO_MEMORY, "no memory for the queue");
+    }
+    b->queue = q;
+    b->executors = limits.executors;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes); /* none of these can fail on Linux */
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, &attributes);
     pthread_condattr_destroy(&attributes);
+    for (int i = 0; i < b->executors; i++) b->seats[i].plan = queue_plan(q);
     *out = b;
     return OK;
 }
@@ -71,130 +67,99 @@ status batcher_open(batcher **out, policy_limits limits, error *err)
 void batcher_free(batcher *b)
 {
     if (!b) return;
-    assert(TAILQ_EMPTY(&b->list) && b->state.running_tokens == 0);
+    queue_free(b->queue);
     pthread_cond_destroy(&b->work);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
-/* What no batch could ever hold must not enter: it would stand at the head for ever. */
-static status check_job(const batcher *b, const job *j, error *err)
-{
-    if (j->n < 1) return fail(err, BAD_INPUT, "a request of %d sequences, at least 1 is needed", j->n);
-    for (int i = 0; i < j->n; i++)
-        if (sequence_tokens(j, i) < 1 || sequence_tokens(j, i) > b->limits.budget_tokens)
-            return fail(err, BAD_INPUT, "sequence %d has %d tokens, a batch holds 1 to %d", i, sequence_tokens(j, i),
-                        b->limits.budget_tokens);
-    return OK;
-}
-
-static void set_head_locked(batcher *b, job *j)
-{
-    b->head = j;
-    atomic_store_explicit(&b->waiting, j != NULL, memory_order_relaxed);
-}
+/* ---- in ---- */
 
 status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err)
 {
-    status rc = check_job(b, j, err);
+    status rc;
     *retry_after_s = 0;
-    if (rc != OK) return rc;
-    int64_t tokens = tokens_of(j, 0, j->n);
-
     pthread_mutex_lock(&b->lock);
     if (b->closed) {
         *err = b->why;
         rc = b->refusal;
-    } else if (!policy_admits(&b->limits, &b->state, tokens)) {
-        b->counts.refused++;
-        *retry_after_s = policy_retry_after_s(&b->state, b->busy_s > 0 ? b->busy_tokens / b->busy_s : 0);
-        rc = fail(err, OVERLOADED, "%lld tokens are queued, %lld more would pass the bound of %d",
-                  (long long)b->state.queued_tokens, (long long)tokens, b->limits.max_queued_tokens);
     } else {
-        j->taken = j->finished = 0;
-        j->result = OK;
-        j->cut_ns = j->computed_ns = 0;
-        j->submitted_ns = clock_ns();
-        TAILQ_INSERT_TAIL(&b->list, j, entry);
-        if (!b->head) set_head_locked(b, j);
-        b->state.queued_tokens += tokens;
-        b->counts.submitted++;
+        rc = queue_submit(b->queue, j, clock_ns(), retry_after_s, err);
+    }
+    if (rc == OK) {
+        atomic_store_explicit(&b->waiting, true, memory_order_relaxed);
+        atomic_fetch_add_explicit(&b->due_tokens, j->starts[j->n], memory_order_relaxed);
         pthread_cond_signal(&b->work);
     }
     pthread_mutex_unlock(&b->lock);
     return rc;
 }
 
-/* The request leaves our hands: counted before done(), so that who sees the answer sees the count. */
-static void complete_locked(batcher *b, job *j, job_list *complete)
-{
-    if (j->result == OK) b->counts.answered++;
-    else if (j->result == CANCELLED) b->counts.cancelled++;
-    else b->counts.failed++;
-    TAILQ_REMOVE(&b->list, j, entry);
-    TAILQ_INSERT_TAIL(complete, j, entry);
-}
+/* ---- out ---- */
 
-static void call_done(job_list *complete)
+static void hand_back(job_list *complete, int64_t now_ns)
 {
     for (job *j; (j = TAILQ_FIRST(complete));) {
         TAILQ_REMOVE(complete, j, entry); /* done() may free j */
+        if (j->cut_ns == 0)
+            flight_note(now_ns, FLIGHT_DROP, (uint32_t)j->result, (uint64_t)(now_ns - j->submitted_ns) / 1000,
+                        (uint64_t)j->starts[j->n]);
         j->done(j, j->result, &j->why);
     }
 }
 
-/* What of the head is not yet cut is never computed. */
-static void drop_head_locked(batcher *b)
+void batcher_cancel(batcher *b, job *j)
 {
-    job *j = b->head;
-    b->state.queued_tokens -= tokens_of(j, j->taken, j->n - j->taken);
-    j->finished += j->n - j->taken;
-    j->taken = j->n;
-    set_head_locked(b, TAILQ_NEXT(j, entry));
+    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
+    pthread_mutex_lock(&b->lock);
+    const int64_t now_ns = clock_ns();
+    queue_cancel(b->queue, j, now_ns, &complete);
+    pthread_mutex_unlock(&b->lock);
+    hand_back(&complete, now_ns);
 }
 
-static void drop_gone_head_locked(batcher *b, job_list *complete)
+void batcher_finish(batcher *b, const batch_part *parts, int n, status result, const error *err, int64_t begun_ns,
+                    int64_t computed_ns)
 {
-    job *j = b->head;
-    b->counts.saved_sequences += j->n - j->taken;
-    if (j->result == OK) j->result = fail(&j->why, CANCELLED, "the client has left");
-    drop_head_locked(b);
-    if (j->finished == j->n) complete_locked(b, j, complete); /* else with its last part */
+    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
+    pthread_mutex_lock(&b->lock);
+    const int64_t now_ns = clock_ns();
+    queue_finish(b->queue, parts, n, result, err, begun_ns, computed_ns, now_ns, &complete);
+    pthread_mutex_unlock(&b->lock);
+    hand_back(&complete, now_ns);
 }
 
-/* Takes from the front while there is room; gone requests fall out on the way. */
-static int cut_locked(batcher *b, batch_part *parts, int cap, job_list *complete)
+/* ---- to the device ---- */
+
+static seat *sit_locked(batcher *b, int executor)
 {
-    int n = 0, sequences = 0;
-    int tokens = 0; /* <= budget_tokens: submit() refuses longer sequences */
-    while (b->head && n < cap) {
-        job *j = b->head;
-        if (atomic_load_explicit(&j->gone, memory_order_relaxed)) { /* order: see `gone` in the header */
-            drop_gone_head_locked(b, complete);
-            continue;
-        }
-        int first = j->taken;
-        while (j->taken < j->n && policy_fits(&b->limits, tokens, sequences, sequence_tokens(j, j->taken))) {
-            tokens += sequence_tokens(j, j->taken++);
-            sequences++;
-        }
-        if (j->taken == first) break;
-        if (first == 0) j->cut_ns = clock_ns();
-        parts[n++] = (batch_part){j, first, j->taken - first};
-        if (j->taken < j->n) break;
-        set_head_locked(b, TAILQ_NEXT(j, entry));
-    }
-    b->state.queued_tokens -= tokens;
-    if (n > 0 && b->state.running_tokens == 0) b->running_since_ns = clock_ns();
-    b->state.running_tokens += tokens;
-    return n;
+    assert(executor >= 0 && executor < b->executors);
+    seat *s = &b->seats[executor];
+    if (!s->taken) s->thread = pthread_self();
+    s->taken = true;
+    assert(pthread_equal(s->thread, pthread_self()));
+    return s;
 }
 
-/* One look at the queue; false when only the departed were there. */
-static bool cut_once_locked(batcher *b, batch_part *parts, int cap, int *n, job_list *complete)
+static void set_busy_locked(batcher *b, int executor, int64_t until_ns)
 {
-    *n = cut_locked(b, parts, cap, complete);
-    return *n > 0 || (b->closed && !b->head);
+    b->seats[executor].busy_until_ns = until_ns;
+    queue_set_busy(b->queue, executor, until_ns);
+}
+
+/* Who follows what was left: another idle executor. */
+static void look_locked(batcher *b, seat *s, int64_t now_ns)
+{
+    const bool waiting = queue_count(b->queue, now_ns).queued_requests > 0;
+    s->plan = queue_plan(b->queue);
+    atomic_store_explicit(&b->waiting, waiting, memory_order_relaxed);
+    atomic_store_explicit(&b->due_tokens, queue_due_tokens(b->queue, now_ns), memory_order_relaxed);
+    if (waiting) pthread_cond_signal(&b->work);
+}
+
+static void note_cut(int64_t now_ns, const queue_batch *cut)
+{
+    flight_note(now_ns, FLIGHT_CUT, (uint32_t)cut->sequences, (uint64_t)cut->tokens, cut->trigger);
 }
 
 static bool wait_locked(batcher *b, int64_t until_ns)
@@ -204,70 +169,61 @@ static bool wait_locked(batcher *b, int64_t until_ns)
     return !pthread_cond_timedwait(&b->work, &b->lock, &until);
 }
 
-int batcher_take(batcher *b, batch_part *parts, int cap, int64_t until_ns)
+int batcher_take(batcher *b, int executor, batch_part *parts, int cap, int64_t until_ns, queue_batch *cut)
 {
-    for (bool found = false, late = false;;) {
-        int      n = 0;
+    for (bool late = false;;) {
         job_list complete = TAILQ_HEAD_INITIALIZER(complete);
         pthread_mutex_lock(&b->lock);
-        assert_executor_locked(b);
-        while (!b->head && !b->closed && !late) late = !wait_locked(b, until_ns);
-        found = cut_once_locked(b, parts, cap, &n, &complete);
+        seat *s = sit_locked(b, executor);
+        const int64_t now_ns = clock_ns();
+        const bool closed = b->closed, enough = late;
+        queue_expire(b->queue, now_ns, &complete);
+        *cut = queue_cut(b->queue, parts, cap, closed, now_ns);
+        set_busy_locked(b, executor, cut->n > 0 ? now_ns + cut->predicted_ns : 0);
+        look_locked(b, s, now_ns);
+        if (cut->n == 0 && !closed && !late && TAILQ_EMPTY(&complete)) late = !wait_locked(b, until_ns);
         pthread_mutex_unlock(&b->lock);
-        call_done(&complete);
-        if (found) return n;
-        if (late) return BATCHER_LATE;
+        if (cut->n > 0) note_cut(now_ns, cut);
+        hand_back(&complete, now_ns);
+        if (cut->n > 0) return cut->n;
+        if (closed) return 0;
+        if (enough) return BATCHER_LATE;
     }
 }
 
-int batcher_try_take(batcher *b, batch_part *parts, int cap)
+/* Is it time, as far as can be said without the lock? */
+static bool perhaps_time(batcher *b, const seat *s, int64_t busy_until_ns)
 {
-    int      n = 0;
-    job_list complete = TAILQ_HEAD_INITIALIZER(complete);
-    if (!atomic_load_explicit(&b->waiting, memory_order_relaxed)) return 0;
-    pthread_mutex_lock(&b->lock);
-    assert_executor_locked(b);
-    cut_once_locked(b, parts, cap, &n, &complete);
-    pthread_mutex_unlock(&b->lock);
-    call_done(&complete);
-    return n;
+    if (!atomic_load_explicit(&b->waiting, memory_order_relaxed)) return false;
+    const int64_t due_tokens = atomic_load_explicit(&b->due_tokens, memory_order_relaxed), now_ns = clock_ns();
+    return policy_cut_ns(&s->plan, due_tokens, busy_until_ns, now_ns) <= now_ns;
 }
 
-static void measure_locked(batcher *b, int64_t tokens, int64_t now_ns)
-{
-    b->busy_tokens = FADE * b->busy_tokens + (double)tokens;
-    b->busy_s = FADE * b->busy_s + (double)(now_ns - b->running_since_ns) * 1e-9;
-}
-
-void batcher_finish(batcher *b, const batch_part *parts, int n, status result, const error *err)
+int batcher_try_take(batcher *b, int executor, batch_part *parts, int cap, int64_t busy_until_ns, queue_batch *cut)
 {
     job_list complete = TAILQ_HEAD_INITIALIZER(complete);
-    int64_t  tokens = 0, now_ns = clock_ns();
+    *cut = (queue_batch){0};
+    /* A new forecast is told at once, as those who are admitted meanwhile depend on it: once a batch. */
+    if (busy_until_ns == b->seats[executor].busy_until_ns && !perhaps_time(b, &b->seats[executor], busy_until_ns))
+        return 0;
     pthread_mutex_lock(&b->lock);
-    assert_executor_locked(b);
-    for (int i = 0; i < n; i++) {
-        job *j = parts[i].j;
-        tokens += tokens_of(j, parts[i].first, parts[i].count);
-        j->computed_ns = now_ns;
-        if (result != OK && j->result == OK) { /* the first failure stays */
-            j->result = result;
-            j->why = *err;
-        }
-        j->finished += parts[i].count;
-        if (result == OK) b->counts.sequences += parts[i].count;
-        if (j->result != OK && j->taken < j->n) drop_head_locked(b); /* nobody wants the rest; partly cut is the head */
-        if (j->finished == j->n) complete_locked(b, j, &complete);
+    seat *s = sit_locked(b, executor);
+    const int64_t now_ns = clock_ns();
+    queue_expire(b->queue, now_ns, &complete);
+    look_locked(b, s, now_ns);
+    if (policy_cut_ns(&s->plan, queue_due_tokens(b->queue, now_ns), busy_until_ns, now_ns) <= now_ns) {
+        *cut = queue_cut(b->queue, parts, cap, b->closed, now_ns);
+        look_locked(b, s, now_ns);
     }
-    b->state.running_tokens -= tokens;
-    if (result == OK) {
-        b->counts.tokens += tokens;
-        b->counts.batches++;
-        measure_locked(b, tokens, now_ns);
-    }
-    b->running_since_ns = now_ns; /* of the next batch, where one is taken already */
+    const int64_t free_ns = busy_until_ns > now_ns ? busy_until_ns : now_ns; /* a batch may be late */
+    set_busy_locked(b, executor, cut->n > 0 ? free_ns + cut->predicted_ns : busy_until_ns);
     pthread_mutex_unlock(&b->lock);
-    call_done(&complete);
+    if (cut->n > 0) note_cut(now_ns, cut);
+    hand_back(&complete, now_ns);
+    return cut->n;
 }
+
+/* ---- the end ---- */
 
 static void close_locked(batcher *b)
 {
@@ -287,27 +243,44 @@ void batcher_abandon(batcher *b, status why, const error *err)
 {
     job_list complete = TAILQ_HEAD_INITIALIZER(complete);
     pthread_mutex_lock(&b->lock);
+    const int64_t now_ns = clock_ns();
     b->refusal = why;
     b->why = *err;
-    for (job *j; (j = TAILQ_FIRST(&b->list));) {
-        if (j->result == OK) {
-            j->result = why;
-            j->why = *err;
-        }
-        complete_locked(b, j, &complete);
-    }
-    set_head_locked(b, NULL);
-    b->state = (policy_state){0};
+    queue_abandon(b->queue, why, err, now_ns, &complete);
     close_locked(b);
     pthread_mutex_unlock(&b->lock);
-    call_done(&complete);
+    hand_back(&complete, now_ns);
 }
 
-batcher_counts batcher_count(batcher *b)
+/* ---- numbers ---- */
+
+void batcher_learn(batcher *b, int tokens, int sequences, int64_t took_ns)
 {
     pthread_mutex_lock(&b->lock);
-    batcher_counts counts = b->counts;
-    counts.queued_tokens = b->state.queued_tokens;
+    queue_learn(b->queue, tokens, sequences, took_ns);
+    pthread_mutex_unlock(&b->lock);
+}
+
+int64_t batcher_calibrated_ns(batcher *b, int tokens, int sequences)
+{
+    pthread_mutex_lock(&b->lock);
+    const int64_t ns = service_calibrated_ns(queue_service(b->queue), tokens, sequences);
+    pthread_mutex_unlock(&b->lock);
+    return ns;
+}
+
+queue_counts batcher_count(batcher *b)
+{
+    pthread_mutex_lock(&b->lock);
+    const queue_counts counts = queue_count(b->queue, clock_ns());
     pthread_mutex_unlock(&b->lock);
     return counts;
+}
+
+policy_plan batcher_plan(batcher *b)
+{
+    pthread_mutex_lock(&b->lock);
+    const policy_plan plan = queue_plan(b->queue);
+    pthread_mutex_unlock(&b->lock);
+    return plan;
 }

@@ -6,13 +6,14 @@
  * been inside the backend since then and touches nothing; ABANDONED: the watcher, for ever.  The executor leaves a call
  * by exchanging the time for 0, the watcher takes over by exchanging it for ABANDONED: one of them fails, and a thread
  * that comes back too late ends without another look at anything. */
-#include "executor.h"
+#include "executor_tally.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/base/flight.h"
 #include "runtime/base/log.h"
 #include "runtime/base/wait.h"
 
@@ -25,12 +26,14 @@ typedef struct {
     int32_t    *starts;    /* [max_sequences + 1] */
     uint8_t    *normalize; /* [max_sequences] */
     batch       in;        /* of the three above */
-    int64_t     submitted_ns;
+    int64_t     predicted_ns; /* on the device */
+    int64_t     submitted_ns, begun_ns, computed_ns; /* the last two once it is no longer there */
 } slot;
 
 struct executor {
     engine    *e;
     batcher   *queue;
+    int        number;
     executor_options options;
     pthread_t  thread;
     int        columns, max_sequences, slots;
@@ -40,6 +43,8 @@ struct executor {
     int64_t    golden_ns;       /* when the golden sequences are due; INT64_MAX: never */
     float     *rows;            /* [max_sequences, columns] of the batch just collected */
     uint8_t   *finite;          /* [max_sequences] */
+    executor_tally tally;       /* the owner's to write */
+    int        called;          /* slot of the call */
     _Atomic int64_t in_call;    /* sequentially consistent, as it decides who owns all the rest */
     atomic_bool lost, ended;    /* set with release after `why`; after everything */
     error      why;
@@ -66,9 +71,10 @@ static int64_t deadline_ns(const executor *x)
     return (int64_t)x->options.batch_deadline_ms * 1000000;
 }
 
-static int64_t enter_call(executor *x)
+static int64_t enter_call(executor *x, int n)
 {
     const int64_t since_ns = clock_ns();
+    x->called = n;
     atomic_store(&x->in_call, since_ns);
     return since_ns;
 }
@@ -80,13 +86,30 @@ static bool leave_call(executor *x, int64_t since_ns)
     return atomic_compare_exchange_strong(&x->in_call, &since_ns, 0);
 }
 
+static void note_fault(const slot *s, status rc, int64_t begun_ns, int64_t now_ns)
+{
+    flight_note(now_ns, FLIGHT_FAULT, (uint32_t)rc, (uint64_t)(now_ns - begun_ns) / 1000, (uint64_t)s->in.T);
+}
+
+/* What the device said itself, of the batch that was in the slot. */
+static void note_answer(executor *x, const slot *s, status rc)
+{
+    if (rc != NO_MEMORY && rc != GPU_FAILED && rc != GPU_LOST) return;
+    tally_add(&x->tally.device_errors, 1);
+    note_fault(s, rc, s->begun_ns, s->computed_ns);
+}
+
 static bool submit(executor *x, int n, status *rc, error *err)
 {
     slot         *s = &x->slot[n];
-    const int64_t since_ns = enter_call(x);
+    const int64_t since_ns = enter_call(x, n);
     *rc = x->e->ops->submit(x->e->device, n, &s->in, err);
-    s->submitted_ns = since_ns;
-    return leave_call(x, since_ns);
+    if (!leave_call(x, since_ns)) return false;
+    s->submitted_ns = clock_ns();
+    s->begun_ns = since_ns; /* of a batch that was refused; else collect() knows better */
+    s->computed_ns = s->submitted_ns;
+    note_answer(x, s, *rc);
+    return true;
 }
 
 /* Since when the device may have been at slot n: it takes one batch after the other. */
@@ -98,13 +121,21 @@ static int64_t begun_ns(const executor *x, int n)
 /* One look at slot n. */
 static bool collect(executor *x, int n, status *rc, error *err)
 {
-    const int64_t since_ns = enter_call(x);
+    slot         *s = &x->slot[n];
+    const int64_t since_ns = enter_call(x, n);
     *rc = x->e->ops->collect(x->e->device, n, x->rows, x->finite, err);
     if (!leave_call(x, since_ns)) return false;
-    if (*rc != PENDING) x->collected_ns = clock_ns();
-    else if (watched(x) && since_ns - begun_ns(x, n) > deadline_ns(x))
-        *rc = fail(err, GPU_LOST, "a batch of %d sequences, %d tokens is not done after %d ms", x->slot[n].in.S,
-                   x->slot[n].in.T, x->options.batch_deadline_ms);
+    if (*rc != PENDING) {
+        s->begun_ns = begun_ns(x, n);
+        s->computed_ns = x->collected_ns = clock_ns();
+        tally_sum(&x->tally.busy_s, (double)(s->computed_ns - s->begun_ns) * 1e-9); /* begins where the last ended */
+        note_answer(x, s, *rc);
+    } else if (watched(x) && since_ns - begun_ns(x, n) > deadline_ns(x)) {
+        *rc = fail(err, GPU_LOST, "a batch of %d sequences, %d tokens is not done after %d ms", s->in.S, s->in.T,
+                   x->options.batch_deadline_ms);
+        tally_add(&x->tally.watchdog_trips, 1);
+        note_fault(s, GPU_LOST, begun_ns(x, n), since_ns);
+    }
     return true;
 }
 
@@ -161,9 +192,9 @@ static void hand_out(executor *x, slot *s)
         status rc = fail(&why, NOT_FINITE, "the model gave a vector that is not finite");
         log_line(LOG_ERROR, "not_finite", "sequences %d to %d of a request of %d", p.first, p.first + p.count - 1,
                  p.j->n);
-        batcher_finish(x->queue, &p, 1, rc, &why);
+        batcher_finish(x->queue, &p, 1, rc, &why, s->begun_ns, s->computed_ns);
     }
-    if (good) batcher_finish(x->queue, s->parts, good, OK, &why);
+    if (good) batcher_finish(x->queue, s->parts, good, OK, &why, s->begun_ns, s->computed_ns);
 }
 
 /* What a batch has come to; its slot is free. */
@@ -174,11 +205,14 @@ static bool settle(executor *x, slot *s, status rc, const error *why)
         return false;
     }
     if (rc == OK) {
+        tally_batch(&x->tally, &x->e->description.shape, &s->in); /* before done(): who has his rows sees it counted */
+        flight_note(s->computed_ns, FLIGHT_BATCH, (uint32_t)s->in.S, (uint64_t)(s->computed_ns - s->begun_ns) / 1000,
+                    (uint64_t)s->in.T);
         hand_out(x, s);
         return true;
     }
     log_line(LOG_ERROR, "batch_failed", "%d sequences, %d tokens: %s", s->in.S, s->in.T, why->text);
-    batcher_finish(x->queue, s->parts, s->n_parts, rc, why);
+    batcher_finish(x->queue, s->parts, s->n_parts, rc, why, s->begun_ns, s->computed_ns);
     return true;
 }
 
@@ -215,21 +249,40 @@ static bool run_halves(executor *x, int n, const error *first)
     return alive;
 }
 
-static bool settle_or_halve(executor *x, int n, status rc, const error *why)
+/* From batches as they were cut: what runs in halves, alone, is no measure. */
+static void learn(executor *x, const slot *s)
 {
-    if (rc == NO_MEMORY && x->slot[n].in.S > 1) return run_halves(x, n, why);
-    return settle(x, &x->slot[n], rc, why);
+    const int64_t took_ns = s->computed_ns - s->begun_ns;
+    const int64_t calibrated_ns = batcher_calibrated_ns(x->queue, s->in.T, s->in.S);
+    tally_ratio(&x->tally, (double)took_ns / (double)calibrated_ns);
+    batcher_learn(x->queue, s->in.T, s->in.S, took_ns);
 }
 
-static bool start(executor *x, int n, int n_parts)
+static bool settle_or_halve(executor *x, int n, status rc, const error *why)
+{
+    slot *s = &x->slot[n];
+    if (rc == NO_MEMORY && s->in.S > 1) return run_halves(x, n, why);
+    if (!settle(x, s, rc, why)) return false;
+    if (rc == OK) learn(x, s); /* after the rows: nobody waits for it */
+    return true;
+}
+
+static void set_in_flight(executor *x, int n)
+{
+    x->in_flight = n;
+    atomic_store_explicit(&x->tally.in_flight, n, memory_order_relaxed);
+}
+
+static bool start(executor *x, int n, const queue_batch *cut)
 {
     status rc;
     error  why;
-    x->slot[n].n_parts = n_parts;
+    x->slot[n].n_parts = cut->n;
+    x->slot[n].predicted_ns = cut->predicted_ns;
     pack(&x->slot[n]);
     if (!submit(x, n, &rc, &why)) return false;
     if (rc != OK) return settle_or_halve(x, n, rc, &why);
-    x->in_flight++;
+    set_in_flight(x, x->in_flight + 1);
     return true;
 }
 
@@ -243,36 +296,44 @@ static bool check_golden(executor *x)
     x->slot[x->oldest].in = *golden_batch(x->e->golden);
     if (!run_alone(x, x->oldest, &rc, &why)) return false;
     x->golden_ns = clock_ns() + (int64_t)x->options.golden_every_ms * 1000000;
-    if (rc == OK && golden_check(x->e->golden, x->rows, &why) != OK) rc = GPU_LOST;
+    if (rc == OK && golden_check(x->e->golden, x->rows, &why) == OK) {
+        tally_add(&x->tally.golden_ok, 1);
+    } else if (rc == OK) {
+        rc = GPU_LOST;
+        tally_add(&x->tally.golden_failed, 1);
+        note_fault(&x->slot[x->oldest], rc, x->slot[x->oldest].begun_ns, x->slot[x->oldest].computed_ns);
+    }
     if (rc == GPU_LOST) lose(x, &why);
     else if (rc != OK) log_line(LOG_ERROR, "golden", "the golden sequences did not run: %s", why.text);
     return rc != GPU_LOST;
 }
 
-/* With work at hand and room on the device: submit.  Else look at what is on the device.  Else sleep. */
+/* With work whose time has come and room on the device: submit.  Else look at what is on the device.  Else sleep. */
 static bool step(executor *x)
 {
-    const int most = x->slots > 1 ? x->slots - 1 : 1; /* the last one's rows are being handed out */
-    const int next = (x->oldest + x->in_flight) % x->slots;
-    int       n = 0;
+    const int   most = x->slots > 1 ? x->slots - 1 : 1; /* the last one's rows are being handed out */
+    const int   oldest = x->oldest, next = (oldest + x->in_flight) % x->slots;
+    batch_part *parts = x->slot[next].parts;
+    queue_batch cut;
+    int         n = 0;
     if (x->in_flight == 0) {
-        n = batcher_take(x->queue, x->slot[next].parts, x->max_sequences, x->golden_ns);
+        n = batcher_take(x->queue, x->number, parts, x->max_sequences, x->golden_ns, &cut);
         if (n == BATCHER_LATE) return check_golden(x);
         if (n == 0) return false;
     } else if (x->in_flight < most) {
-        n = batcher_try_take(x->queue, x->slot[next].parts, x->max_sequences);
+        const int64_t busy_until_ns = begun_ns(x, oldest) + x->slot[oldest].predicted_ns; /* one is there: most <= 2 */
+        n = batcher_try_take(x->queue, x->number, parts, x->max_sequences, busy_until_ns, &cut);
     }
-    if (n > 0) return start(x, next, n);
-    status    rc;
-    error     why;
-    const int oldest = x->oldest;
+    if (n > 0) return start(x, next, &cut);
+    status rc;
+    error  why;
     if (!collect(x, oldest, &rc, &why)) return false;
     if (rc == PENDING) {
         wait_round(begun_ns(x, oldest));
         return true;
     }
     x->oldest = (oldest + 1) % x->slots;
-    x->in_flight--;
+    set_in_flight(x, x->in_flight - 1);
     return settle_or_halve(x, oldest, rc, &why);
 }
 
@@ -284,8 +345,13 @@ static bool abandoned(const executor *x)
 static void *run(void *arg)
 {
     executor *x = arg;
+    char      name[32];
+    error     err;
+    snprintf(name, sizeof name, "executor %d", x->number);
+    if (flight_attach(name, &err) != OK) log_line(LOG_WARN, "flight", "%s records nothing: %s", name, err.text);
     wait_exactly();
     while (step(x)) continue;
+    flight_detach();
     if (!abandoned(x)) atomic_store_explicit(&x->ended, true, memory_order_release);
     return NULL;
 }
@@ -322,7 +388,7 @@ static bool reserve(executor *x)
     return all && x->rows && x->finite;
 }
 
-status executor_start(executor **out, engine *e, batcher *b, executor_options options, error *err)
+status executor_start(executor **out, engine *e, batcher *b, int number, executor_options options, error *err)
 {
     executor *x = calloc(1, sizeof *x);
     *out = NULL;
@@ -330,6 +396,7 @@ status executor_start(executor **out, engine *e, batcher *b, executor_options op
     assert(e->ops->slots >= 1 && e->ops->slots <= BACKEND_SLOTS_MAX);
     x->e = e;
     x->queue = b;
+    x->number = number;
     x->options = options;
     x->columns = backend_columns(&e->description);
     x->max_sequences = e->options.batch_sequences;
@@ -340,11 +407,13 @@ status executor_start(executor **out, engine *e, batcher *b, executor_options op
         rc = fail(err, NO_MEMORY, "no memory for batches of %d tokens in %d sequences", e->options.batch_tokens,
                   x->max_sequences);
     else if (pthread_create(&x->thread, NULL, run, x))
-        rc = fail(err, NO_MEMORY, "the executor's thread could not be started");
+        rc = fail(err, NO_MEMORY, "the thread of executor %d could not be started", number);
     if (rc != OK) release(x);
     else *out = x;
     return rc;
 }
+
+executor_counts executor_count(const executor *x) { return tally_read(&x->tally); }
 
 bool executor_lost(executor *x, error *why)
 {
@@ -352,6 +421,8 @@ bool executor_lost(executor *x, error *why)
     if (watched(x) && since_ns > 0 && clock_ns() - since_ns > deadline_ns(x) &&
         atomic_compare_exchange_strong(&x->in_call, &since_ns, ABANDONED)) {
         error silent;
+        tally_add(&x->tally.watchdog_trips, 1);
+        note_fault(&x->slot[x->called], GPU_LOST, since_ns, clock_ns());
         snprintf(silent.text, sizeof silent.text, "a call has not returned for %d ms", x->options.batch_deadline_ms);
         lose(x, &silent);
     }

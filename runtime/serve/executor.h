@@ -2,8 +2,8 @@
  *
  *   batcher --take--> pack --submit--> [on the device | staged behind it] --collect--> rows --finish--> batcher
  *
- * A backend with several slots works on its own: one batch computes and one is staged while the rows of a third are
- * handed out.  One with a single slot computes within collect().
+ * A backend with several slots works on its own: one batch computes and one is staged, late or full, as policy.h says,
+ * while the rows of a third are handed out.  One with a single slot computes within collect().
  *
  * What a batch's end means:
  *   OK           each request has its rows; those that are not finite end their own request with NOT_FINITE
@@ -26,8 +26,8 @@ typedef struct {
     int golden_every_ms;   /* EXECUTOR_GOLDEN_MS; tests are more curious */
 } executor_options;
 
-/* What it has run.  Written by its thread alone, read by any: each number is right, together they are of one moment but
- * for a batch. */
+/* What it has run, but for the golden sequences: batches that came back OK, each half as one.  Written by its thread
+ * alone, read by any: each number is right, together they are of one moment but for a batch. */
 enum {
     EXECUTOR_SEQUENCE_EDGES = 13 /* 1 .. 4096 */,
     EXECUTOR_TOKEN_EDGES = 16 /* 1 .. 32768 */,
@@ -37,11 +37,13 @@ extern const double executor_ratio_edges[EXECUTOR_RATIO_EDGES]; /* 0.25 .. 8 */
 typedef struct {
     int64_t batches, batch_sequences[EXECUTOR_SEQUENCE_EDGES + 1],
         batch_tokens[EXECUTOR_TOKEN_EDGES + 1];      /* <= 2^i; the last: more */
-    int64_t service_ratio[EXECUTOR_RATIO_EDGES + 1]; /* measured over calibrated time, of batches that ended OK */
+    int64_t service_ratio[EXECUTOR_RATIO_EDGES + 1]; /* measured over calibrated time, of whole batches */
     int64_t sequences, tokens;                       /* their sums */
-    double ratio_sum, model_flops, busy_s;           /* busy: a batch was on the device */
+    double ratio_sum, model_flops, busy_s;           /* busy: a batch, whatever came of it, was on the device */
     int64_t in_flight;                               /* batches on the device now */
-    int64_t golden_ok, golden_failed, device_errors, watchdog_trips;
+    int64_t golden_ok, golden_failed;                /* rows that were looked at */
+    int64_t device_errors;                           /* batches that it said NO_MEMORY, GPU_FAILED or GPU_LOST of */
+    int64_t watchdog_trips;                          /* times that it was given up, as it said nothing */
 } executor_counts;
 
 typedef struct executor executor;

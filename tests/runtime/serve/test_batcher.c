@@ -1,25 +1,33 @@
-/* test_batcher.c - one executor, many requests.
+/* test_batcher.c - the queue shared by threads; what it does with requests is test_queue.c's.
  *
  * Where no threads are needed the test itself is the executor: submit, take, finish in a chosen order.  The last tests
- * run submitters, leavers and an executor at once and count that every request was answered exactly once. */
+ * run submitters, leavers and executors at once and count that every request was answered exactly once. */
 #include <CUnit/CUnit.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 #include "runtime/serve/batcher.h"
 
-enum { SEQUENCES_MAX = 16, PARTS = 64 };
+enum { SEQUENCES_MAX = 16, PARTS = 64, BUDGET = 100, EXECUTORS = 2 };
+static const int64_t SECOND_NS = 1000000000, HOUR_NS = 3600 * SECOND_NS;
+
+/* A token takes a microsecond, a sequence nothing. */
+static const service_table microseconds = {.row = {{1, 1, 1000, 0}, {BUDGET, 1, BUDGET * 1000, 0}}, .n = 2};
 
 typedef struct {
-    job        j;
-    int32_t    starts[SEQUENCES_MAX + 1], ids[SEQUENCES_MAX * 64];
-    atomic_int calls;    /* of done(); read by the submitting thread */
-    status     result;   /* of the last call: written before calls is raised */
-    char       why[256];
-    int        computed; /* sequences that the test's executor ran */
+    job j;
+    int32_t starts[SEQUENCES_MAX + 1], ids[SEQUENCES_MAX * BUDGET];
+    batcher *cancels_at; /* its done() calls batcher_cancel() there, of itself and of `other` */
+    job *other;
+    atomic_int calls; /* of done(); read by the submitting thread */
+    status result;    /* of the last call: written before calls is raised */
+    char why[256];
+    atomic_int computed; /* sequences that a test's executor ran */
 } request;
 
 static void request_done(job *j, status result, const error *err)
@@ -27,6 +35,10 @@ static void request_done(job *j, status result, const error *err)
     request *r = j->owner;
     r->result = result;
     if (result != OK) strcpy(r->why, err->text);
+    if (r->cancels_at) {
+        batcher_cancel(r->cancels_at, j);
+        batcher_cancel(r->cancels_at, r->other);
+    }
     atomic_fetch_add(&r->calls, 1); /* publishes the two above */
 }
 
@@ -35,15 +47,24 @@ static request *request_make(int n, int tokens)
 {
     request *r = calloc(1, sizeof *r);
     for (int i = 0; i <= n; i++) r->starts[i] = i * tokens;
-    r->j = (job){.n = n, .ids = r->ids, .starts = r->starts, .done = request_done, .owner = r};
+    r->j =
+        (job){.n = n, .ids = r->ids, .starts = r->starts, .deadline_ns = INT64_MAX, .done = request_done, .owner = r};
     return r;
 }
 
-static batcher *batcher_make(int tokens, int sequences, int queued)
+/* A budget of BUDGET tokens in 8 sequences; the objective and the wait allowed are as long as nothing here takes. */
+static batcher *batcher_make(int executors)
 {
     batcher *b;
-    error err;
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, (policy_limits){tokens, sequences, queued}, &err), OK);
+    error err = {""};
+    const policy_limits limits = {.objective_ns = HOUR_NS,
+                                  .max_wait_ns = HOUR_NS / 2,
+                                  .batch_tokens = BUDGET,
+                                  .batch_sequences = 8,
+                                  .longest = BUDGET,
+                                  .executors = executors,
+                                  .max_requests = 1000};
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, limits, &microseconds, &err), OK);
     return b;
 }
 
@@ -61,316 +82,225 @@ static void must_submit(batcher *b, request *r)
     CU_ASSERT_EQUAL_FATAL(submit(b, r, &err), OK);
 }
 
+static int take(batcher *b, batch_part *parts)
+{
+    queue_batch cut;
+    const int n = batcher_take(b, 0, parts, PARTS, INT64_MAX, &cut);
+    if (n > 0) CU_ASSERT_EQUAL(n, cut.n);
+    return n;
+}
+
+static int take_at_once(batcher *b, batch_part *parts, queue_batch *cut)
+{
+    return batcher_take(b, 0, parts, PARTS, 1, cut); /* 1: long past */
+}
+
 static void finish_ok(batcher *b, const batch_part *parts, int n)
 {
-    for (int i = 0; i < n; i++) ((request *)parts[i].j->owner)->computed += parts[i].count;
-    batcher_finish(b, parts, n, OK, NULL);
+    const int64_t now_ns = clock_ns();
+    for (int i = 0; i < n; i++) atomic_fetch_add(&((request *)parts[i].j->owner)->computed, parts[i].count);
+    batcher_finish(b, parts, n, OK, NULL, now_ns, now_ns);
 }
 
-static void requests_share_a_batch_in_order(void)
+/* All is over: the books balance. */
+static void end(batcher *b)
 {
-    batcher *b = batcher_make(100, 8, 1000);
-    request *r[3] = {request_make(1, 10), request_make(2, 20), request_make(1, 50)};
+    const queue_counts c = batcher_count(b);
+    CU_ASSERT(c.in_hand == 0 && c.queued_requests == 0 && c.queued_sequences == 0 && c.queued_tokens == 0);
+    CU_ASSERT_EQUAL(c.submitted, c.answered + c.expired + c.cancelled + c.failed);
+    CU_ASSERT_EQUAL(c.in_hand_ns, c.sojourn_ns);
+    batcher_free(b);
+}
+
+static void requests_share_a_batch(void)
+{
+    batcher *b = batcher_make(1);
+    request *r[3] = {request_make(1, 10), request_make(1, 20), request_make(1, 50)};
     batch_part parts[PARTS];
+    queue_batch cut;
     for (int i = 0; i < 3; i++) must_submit(b, r[i]);
-    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 100);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 3);
-    for (int i = 0; i < 3; i++) CU_ASSERT(parts[i].j == &r[i]->j && parts[i].first == 0 && parts[i].count == r[i]->j.n);
-    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 0);
-    CU_ASSERT_EQUAL(r[0]->calls, 0);
-    finish_ok(b, parts, 3);
+    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 80);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 3);
+    CU_ASSERT(cut.n == 3 && cut.sequences == 3 && cut.tokens == 80 && cut.trigger == TRIGGER_IDLE);
+    CU_ASSERT_EQUAL(cut.predicted_ns, 80000);
+    for (int i = 0; i < 3; i++) CU_ASSERT(parts[i].j == &r[i]->j && parts[i].first == 0 && parts[i].count == 1);
+    CU_ASSERT(batcher_count(b).queued_tokens == 0 && r[0]->calls == 0);
+    const int64_t begun_ns = clock_ns(), computed_ns = clock_ns();
+    batcher_finish(b, parts, 3, OK, NULL, begun_ns, computed_ns);
     for (int i = 0; i < 3; i++) {
+        const job *j = &r[i]->j;
         CU_ASSERT(r[i]->calls == 1 && r[i]->result == OK);
-        CU_ASSERT(r[i]->j.submitted_ns <= r[i]->j.cut_ns && r[i]->j.cut_ns <= r[i]->j.computed_ns);
+        CU_ASSERT(j->submitted_ns > 0 && j->submitted_ns <= j->cut_ns && j->cut_ns <= begun_ns);
+        CU_ASSERT(j->begun_ns == begun_ns && j->computed_ns == computed_ns);
         free(r[i]);
     }
-    batcher_counts c = batcher_count(b);
-    CU_ASSERT(c.submitted == 3 && c.answered == 3 && c.sequences == 4 && c.tokens == 100 && c.batches == 1);
-    CU_ASSERT(c.refused == 0 && c.cancelled == 0 && c.failed == 0 && c.saved_sequences == 0);
-    batcher_free(b);
+    const queue_counts c = batcher_count(b);
+    CU_ASSERT(c.submitted == 3 && c.answered == 3 && c.sequences == 3 && c.tokens == 80);
+    CU_ASSERT_EQUAL(c.batches[TRIGGER_IDLE], 1);
+    end(b);
 }
 
-static void a_request_is_spread_over_batches(void)
+static void what_is_refused_is_not_kept(void)
 {
-    batcher *b = batcher_make(100, 8, 10000);
-    request *big = request_make(10, 30), *small = request_make(1, 40); /* three of 30 to a batch */
+    batcher *b = NULL;
+    error err = {""};
+    const policy_limits none = {.executors = 1};
+    CU_ASSERT_EQUAL(batcher_open(&b, none, &microseconds, &err), BAD_INPUT);
+    CU_ASSERT_PTR_NULL(b);
+    CU_ASSERT_NOT_EQUAL(err.text[0], 0);
+    b = batcher_make(1);
+    request *long_one = request_make(1, BUDGET + 1), *empty = request_make(0, 1);
     batch_part parts[PARTS];
-    must_submit(b, big);
-    must_submit(b, small);
-    for (int first = 0; first < 9; first += 3) {
-        CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1); /* the small one must not overtake */
-        CU_ASSERT(parts[0].j == &big->j && parts[0].first == first && parts[0].count == 3);
-        finish_ok(b, parts, 1);
-        CU_ASSERT_EQUAL(big->calls, 0);
-    }
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2);
-    CU_ASSERT(parts[0].first == 9 && parts[0].count == 1 && parts[1].j == &small->j);
-    finish_ok(b, parts, 2);
-    CU_ASSERT(big->calls == 1 && big->result == OK && big->computed == 10 && small->calls == 1);
-    CU_ASSERT_EQUAL(batcher_count(b).batches, 4);
-    free(big);
-    free(small);
-    batcher_free(b);
-}
-
-static void budgets_of_sequences_and_parts_hold(void)
-{
-    batcher *b = batcher_make(1000, 3, 10000);
-    request *r[5];
-    batch_part parts[PARTS];
-    for (int i = 0; i < 5; i++) must_submit(b, r[i] = request_make(1, 1));
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 3);
-    finish_ok(b, parts, 3);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, 1, INT64_MAX), 1);
-    CU_ASSERT_PTR_EQUAL(parts[0].j, &r[3]->j);
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    for (int i = 0; i < 5; i++) free(r[i]);
-    batcher_free(b);
-}
-
-static void the_bound_refuses_and_keeps_nothing(void)
-{
-    batcher *b = batcher_make(100, 8, 150);
-    request *r[4] = {request_make(2, 100), request_make(1, 100), request_make(1, 51), request_make(1, 50)};
-    batch_part parts[PARTS];
-    error err;
-    must_submit(b, r[0]); /* above the bound, but nothing waits */
-    CU_ASSERT_EQUAL(submit(b, r[1], &err), OVERLOADED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "200 tokens are queued, 100 more would pass the bound of 150"));
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    CU_ASSERT_EQUAL(submit(b, r[2], &err), OVERLOADED); /* 100 of r[0] still wait: 151 */
-    CU_ASSERT_EQUAL(submit(b, r[3], &err), OK);
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(r[0]->calls == 1 && r[1]->calls == 0 && r[2]->calls == 0 && r[3]->calls == 1);
-    CU_ASSERT_EQUAL(batcher_count(b).refused, 2);
-    must_submit(b, r[1]); /* a refused request may be tried again */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(r[1]->calls, 1);
-    for (int i = 0; i < 4; i++) free(r[i]);
-    batcher_free(b);
-}
-
-static void what_no_batch_can_hold_is_refused(void)
-{
-    batcher *b = batcher_make(100, 8, 1000);
-    request *long_one = request_make(1, 101), *empty = request_make(1, 0), *none = request_make(0, 1);
-    error err;
+    queue_batch cut;
     CU_ASSERT_EQUAL(submit(b, long_one, &err), BAD_INPUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "sequence 0 has 101 tokens, a batch holds 1 to 100"));
     CU_ASSERT_EQUAL(submit(b, empty, &err), BAD_INPUT);
-    CU_ASSERT_EQUAL(submit(b, none, &err), BAD_INPUT);
-    CU_ASSERT_EQUAL(batcher_count(b).submitted, 0);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), BATCHER_LATE);
+    CU_ASSERT(long_one->calls == 0 && empty->calls == 0);
     free(long_one);
     free(empty);
-    free(none);
-    batcher_free(b);
-    policy_limits bad[] = {{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {-1, 1, 1}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CU_ASSERT_EQUAL(batcher_open(&b, bad[i], &err), BAD_INPUT);
-        CU_ASSERT_PTR_NULL(b);
-    }
-}
-
-static void who_left_is_not_computed(void)
-{
-    batcher *b = batcher_make(100, 8, 10000);
-    request *gone = request_make(3, 50), *partly = request_make(4, 50), *stays = request_make(1, 50);
-    batch_part parts[PARTS];
-    must_submit(b, gone);
-    must_submit(b, partly);
-    must_submit(b, stays);
-    gone->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1); /* two of partly */
-    CU_ASSERT(parts[0].j == &partly->j && parts[0].count == 2);
-    CU_ASSERT(gone->calls == 1 && gone->result == CANCELLED && strstr(gone->why, "left"));
-    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 150);
-    partly->j.gone = true;
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(partly->calls, 0); /* is noticed at the next cut */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    CU_ASSERT(partly->calls == 1 && partly->result == CANCELLED);
-    CU_ASSERT_PTR_EQUAL(parts[0].j, &stays->j);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(stays->calls == 1 && stays->result == OK);
-    batcher_counts c = batcher_count(b);
-    CU_ASSERT(c.cancelled == 2 && c.answered == 1 && c.saved_sequences == 5 && c.queued_tokens == 0 &&
-              c.sequences == 3);
-    free(gone);
-    free(partly);
-    free(stays);
-    batcher_free(b);
-}
-
-/* With a second batch cut before the first is finished, the cancelled request must wait for its part in flight. */
-static void who_left_with_a_part_in_flight_is_told_once(void)
-{
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r = request_make(4, 50), *next = request_make(1, 50);
-    batch_part ahead[PARTS], parts[PARTS];
-    must_submit(b, r);
-    must_submit(b, next);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    r->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1);
-    CU_ASSERT_PTR_EQUAL(ahead[0].j, &next->j);
-    CU_ASSERT_EQUAL(r->calls, 0);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(r->calls == 1 && r->result == CANCELLED);
-    finish_ok(b, ahead, 1);
-    CU_ASSERT(next->calls == 1 && r->calls == 1);
-    free(r);
-    free(next);
-    batcher_free(b);
-}
-
-static void a_failed_part_fails_its_request_alone(void)
-{
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r = request_make(6, 50), *next = request_make(1, 50);
-    batch_part parts[PARTS], ahead[PARTS];
-    error why = {"the device is out of memory"}, later = {"another reason"};
-    must_submit(b, r);
-    must_submit(b, next);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1); /* two more of r are in flight */
-    batcher_finish(b, parts, 1, GPU_FAILED, &why);
-    CU_ASSERT_EQUAL(r->calls, 0);
-    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 50); /* the last two of r are not waited for */
-    batcher_finish(b, ahead, 1, GPU_LOST, &later);
-    CU_ASSERT(r->calls == 1 && r->result == GPU_FAILED && !strcmp(r->why, why.text)); /* the first reason stays */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    CU_ASSERT_PTR_EQUAL(parts[0].j, &next->j);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(next->calls == 1 && next->result == OK);
-    batcher_counts c = batcher_count(b);
-    CU_ASSERT(c.failed == 1 && c.answered == 1 && c.sequences == 1 && c.batches == 1);
-    free(r);
-    free(next);
-    batcher_free(b);
-}
-
-static void close_drains_what_is_queued(void)
-{
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r = request_make(3, 50), *late = request_make(1, 1), *left = request_make(1, 1);
-    batch_part parts[PARTS];
-    error err;
-    must_submit(b, r);
-    must_submit(b, left);
-    left->j.gone = true;
-    batcher_close(b);
-    batcher_close(b);
-    CU_ASSERT_EQUAL(submit(b, late, &err), UNAVAILABLE);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 1);
-    finish_ok(b, parts, 1);
-    CU_ASSERT(r->calls == 1 && r->computed == 3);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
-    CU_ASSERT(left->calls == 1 && left->result == CANCELLED && late->calls == 0);
-    free(r);
-    free(late);
-    free(left);
-    batcher_free(b);
+    end(b);
     batcher_free(NULL);
 }
 
-static void looking_does_not_wait(void)
+/* ---- leaving ---- */
+
+static void who_leaves_the_queue_is_told_at_once(void)
 {
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r = request_make(1, 50), *gone = request_make(1, 50), *stays = request_make(1, 50);
+    batcher *b = batcher_make(1);
+    request *r = request_make(3, 50), *stays = request_make(1, 50);
     batch_part parts[PARTS];
-    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), BATCHER_LATE); /* long past */
-    const int64_t soon_ns = clock_ns() + 3000000;
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, soon_ns), BATCHER_LATE);
-    CU_ASSERT(clock_ns() >= soon_ns);
     must_submit(b, r);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), 1); /* what is there is taken, however late */
-    finish_ok(b, parts, 1);
-    must_submit(b, gone);
-    gone->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
-    CU_ASSERT_EQUAL(gone->result, CANCELLED);
     must_submit(b, stays);
-    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 1);
-    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
+    batcher_cancel(b, &r->j);
+    CU_ASSERT(r->calls == 1 && r->result == CANCELLED);
+    batcher_cancel(b, &r->j); /* complete: nothing */
+    CU_ASSERT_EQUAL(r->calls, 1);
+    CU_ASSERT_EQUAL(take(b, parts), 1);
+    CU_ASSERT_PTR_EQUAL(parts[0].j, &stays->j);
     finish_ok(b, parts, 1);
-    batcher_close(b);
-    CU_ASSERT_EQUAL(batcher_try_take(b, parts, PARTS), 0);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, 1), 0);
-    CU_ASSERT(r->calls == 1 && gone->calls == 1 && stays->calls == 1);
+    CU_ASSERT(stays->calls == 1 && stays->result == OK);
+    batcher_cancel(b, &stays->j);
+    CU_ASSERT_EQUAL(stays->calls, 1);
+    const queue_counts c = batcher_count(b);
+    CU_ASSERT(c.cancelled == 1 && c.answered == 1 && c.saved_sequences == 3 && c.saved_tokens == 150);
     free(r);
-    free(gone);
     free(stays);
-    batcher_free(b);
+    end(b);
+}
+
+static void who_leaves_with_a_part_on_a_device_is_told_with_it(void)
+{
+    batcher *b = batcher_make(1);
+    request *r = request_make(4, BUDGET);
+    batch_part parts[PARTS];
+    must_submit(b, r);
+    CU_ASSERT_EQUAL(take(b, parts), 1);
+    CU_ASSERT(parts[0].first == 0 && parts[0].count == 1);
+    batcher_cancel(b, &r->j);
+    batcher_cancel(b, &r->j);
+    CU_ASSERT_EQUAL(r->calls, 0);
+    CU_ASSERT_EQUAL(batcher_count(b).queued_tokens, 0);
+    finish_ok(b, parts, 1);
+    CU_ASSERT(r->calls == 1 && r->result == CANCELLED);
+    CU_ASSERT_EQUAL(batcher_count(b).saved_sequences, 3);
+    free(r);
+    end(b);
+}
+
+/* done() holds no lock: it may come back in, for itself, who is complete, and for others. */
+static void done_may_cancel(void)
+{
+    batcher *b = batcher_make(1);
+    request *first = request_make(1, BUDGET), *second = request_make(1, BUDGET);
+    batch_part parts[PARTS];
+    first->cancels_at = b;
+    first->other = &second->j;
+    must_submit(b, first);
+    must_submit(b, second);
+    CU_ASSERT_EQUAL(take(b, parts), 1);
+    CU_ASSERT_PTR_EQUAL(parts[0].j, &first->j);
+    finish_ok(b, parts, 1);
+    CU_ASSERT(first->calls == 1 && first->result == OK);
+    CU_ASSERT(second->calls == 1 && second->result == CANCELLED);
+    free(first);
+    free(second);
+    end(b);
+}
+
+/* Retried with a longer one where the machine was too slow to submit before it. */
+static request *submit_with_deadline(batcher *b)
+{
+    for (int64_t within_ns = 20000000;; within_ns *= 2) {
+        error err;
+        request *r = request_make(2, 10);
+        r->j.deadline_ns = clock_ns() + within_ns;
+        if (submit(b, r, &err) == OK) return r;
+        free(r);
+        CU_ASSERT_FATAL(within_ns < 30 * SECOND_NS);
+    }
+}
+
+static void let_it_pass(int64_t ns)
+{
+    while (clock_ns() <= ns) sched_yield();
+}
+
+static void the_expired_are_told_and_not_computed(void)
+{
+    batcher *b = batcher_make(1);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    request *r = submit_with_deadline(b);
+    let_it_pass(r->j.deadline_ns);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), BATCHER_LATE);
+    CU_ASSERT(r->calls == 1 && r->result == EXPIRED && r->why[0] != 0);
+    free(r);
+    r = submit_with_deadline(b); /* while a device is busy, too, and it does not take others with it */
+    request *stays = request_make(1, 10);
+    must_submit(b, stays);
+    let_it_pass(r->j.deadline_ns);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 1);
+    CU_ASSERT(parts[0].j == &stays->j && r->calls == 1 && r->result == EXPIRED);
+    finish_ok(b, parts, 1);
+    const queue_counts c = batcher_count(b);
+    CU_ASSERT(c.expired == 2 && c.saved_sequences == 4 && c.sequences == 1);
+    free(r);
+    free(stays);
+    end(b);
+}
+
+static void a_failed_part_fails_its_request(void)
+{
+    batcher *b = batcher_make(1);
+    request *r = request_make(3, BUDGET);
+    batch_part parts[PARTS];
+    error why = {"the device is out of memory"};
+    must_submit(b, r);
+    CU_ASSERT_EQUAL(take(b, parts), 1);
+    batcher_finish(b, parts, 1, GPU_FAILED, &why, 1, 2);
+    CU_ASSERT(r->calls == 1 && r->result == GPU_FAILED && !strcmp(r->why, why.text)); /* nobody wants the rest */
+    CU_ASSERT(batcher_count(b).failed == 1 && batcher_count(b).queued_tokens == 0);
+    free(r);
+    end(b);
 }
 
 /* A batch may also come back in pieces, and a request's parts apart. */
 static void a_batch_may_be_finished_in_pieces(void)
 {
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r = request_make(4, 20), *next = request_make(1, 20);
+    batcher *b = batcher_make(1);
+    request *r = request_make(1, 20), *next = request_make(1, 20);
     batch_part parts[PARTS];
     error why = {"no memory for this half"};
     must_submit(b, r);
     must_submit(b, next);
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2);
-    const batch_part first = {&r->j, 0, 2}, rest[] = {{&r->j, 2, 2}, parts[1]};
-    finish_ok(b, &first, 1);
-    CU_ASSERT_EQUAL(r->calls, 0);
-    batcher_finish(b, rest, 2, NO_MEMORY, &why);
-    CU_ASSERT(r->calls == 1 && r->result == NO_MEMORY && next->calls == 1 && next->result == NO_MEMORY);
+    CU_ASSERT_EQUAL(take(b, parts), 2);
+    finish_ok(b, parts, 1);
+    CU_ASSERT(r->calls == 1 && next->calls == 0);
+    batcher_finish(b, parts + 1, 1, NO_MEMORY, &why, 1, 2);
+    CU_ASSERT(r->calls == 1 && next->calls == 1 && next->result == NO_MEMORY);
     free(r);
     free(next);
-    batcher_free(b);
-}
-
-static void *abandon(void *arg)
-{
-    error why = {"the device is gone"};
-    batcher_abandon(arg, GPU_LOST, &why);
-    return NULL;
-}
-
-/* Taken whole, taken in part, queued, failed already, left: each is told once, by a thread that is no executor. */
-static void abandoned_requests_are_told_once(void)
-{
-    batcher *b = batcher_make(100, 8, 10000);
-    request *r[5], *late = request_make(1, 1);
-    batch_part parts[PARTS], ahead[PARTS];
-    pthread_t watcher;
-    error err, failed = {"its first part failed"};
-    for (int i = 0; i < 5; i++) must_submit(b, r[i] = request_make(i == 1 ? 5 : i == 2 ? 3 : 1, 50));
-    r[4]->j.gone = true;
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 2); /* r[0], one of r[1] */
-    CU_ASSERT_EQUAL(batcher_take(b, ahead, PARTS, INT64_MAX), 1); /* two more of r[1] */
-    batcher_finish(b, parts + 1, 1, GPU_FAILED, &failed);
-    CU_ASSERT_EQUAL(batcher_take(b, parts + 1, PARTS - 1, INT64_MAX), 1); /* two of r[2] */
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&watcher, NULL, abandon, b), 0);
-    pthread_join(watcher, NULL);
-    for (int i = 0; i < 5; i++) {
-        CU_ASSERT_EQUAL(r[i]->calls, 1);
-        CU_ASSERT_EQUAL(r[i]->result, i == 1 ? GPU_FAILED : GPU_LOST);
-        CU_ASSERT_STRING_EQUAL(r[i]->why, i == 1 ? failed.text : "the device is gone");
-        free(r[i]);
-    }
-    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST);
-    CU_ASSERT_STRING_EQUAL(err.text, "the device is gone");
-    batcher_close(b);
-    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST); /* the reason stays */
-    CU_ASSERT_EQUAL(batcher_take(b, parts, PARTS, INT64_MAX), 0);
-    CU_ASSERT(batcher_count(b).failed == 5 && batcher_count(b).queued_tokens == 0 && late->calls == 0);
-    free(late);
-    batcher_free(b);
+    end(b);
 }
 
 static void done_frees_its_job(job *j, status result, const error *err)
@@ -381,42 +311,286 @@ static void done_frees_its_job(job *j, status result, const error *err)
 
 static void done_may_free_its_request(void)
 {
-    batcher *b = batcher_make(100, 8, 10000);
+    batcher *b = batcher_make(1);
     batch_part parts[PARTS];
     for (int i = 0; i < 5; i++) {
         request *r = request_make(1, 10);
         r->j.done = done_frees_its_job;
-        r->j.gone = i % 2;
         must_submit(b, r);
+        if (i % 2) batcher_cancel(b, &r->j);
     }
-    int n = batcher_take(b, parts, PARTS, INT64_MAX);
+    int n = take(b, parts);
     CU_ASSERT_EQUAL(n, 3);
-    batcher_finish(b, parts, n, OK, NULL);
+    batcher_finish(b, parts, n, OK, NULL, 1, 2);
     CU_ASSERT_EQUAL(batcher_count(b).answered, 3);
-    batcher_free(b);
+    end(b);
 }
+
+/* ---- cutting while a device is busy ---- */
+
+static void a_busy_device_is_not_given_work_too_early(void)
+{
+    batcher *b = batcher_make(1);
+    request *r[3] = {request_make(1, 40), request_make(1, 40), request_make(1, 40)};
+    batch_part parts[PARTS];
+    queue_batch cut;
+    const int64_t end_ns = clock_ns() + HOUR_NS / 4;
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 0); /* nothing is there */
+    CU_ASSERT_EQUAL(cut.n, 0);
+    must_submit(b, r[0]);
+    must_submit(b, r[1]);
+    for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, end_ns, &cut), 0);
+    must_submit(b, r[2]); /* with this one a batch is full */
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, end_ns, &cut), 2);
+    CU_ASSERT(cut.n == 2 && cut.tokens == 80 && cut.trigger == TRIGGER_FULL);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts + 2, PARTS - 2, end_ns, &cut), 0);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts + 2, PARTS - 2, 1, &cut), 1); /* the running one is overdue */
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 0);
+    finish_ok(b, parts, 3);
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(r[i]->calls, 1);
+        free(r[i]);
+    }
+    end(b);
+}
+
+/* What waits longer than the second of its patience is due, but then the test would be, too. */
+static void bulk_does_not_make_a_batch_full(void)
+{
+    batcher *b = batcher_make(1);
+    request *r = request_make(4, 50);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    const int64_t begun_ns = clock_ns();
+    r->j.lane = LANE_BULK;
+    must_submit(b, r);
+    const int early = batcher_try_take(b, 0, parts, PARTS, begun_ns + HOUR_NS / 4, &cut);
+    CU_ASSERT(early == 0 || clock_ns() > begun_ns + POLICY_BULK_PATIENCE_NS);
+    batcher_cancel(b, &r->j);
+    if (early > 0) finish_ok(b, parts, early);
+    CU_ASSERT_EQUAL(r->calls, 1);
+    free(r);
+    end(b);
+}
+
+/* Who asks for admission waits for what is on the device. */
+static void the_end_of_what_runs_is_told_to_the_queue(void)
+{
+    batcher *b = batcher_make(1);
+    request *first = request_make(1, 10), *second = request_make(1, 10);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    error err;
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, clock_ns() + HOUR_NS, &cut), 0);
+    CU_ASSERT_EQUAL(submit(b, first, &err), OVERLOADED);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, clock_ns() + HOUR_NS / 4, &cut), 0);
+    CU_ASSERT_EQUAL(submit(b, first, &err), OK);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, clock_ns() + HOUR_NS, &cut), 0);
+    CU_ASSERT_EQUAL(submit(b, second, &err), OVERLOADED);
+    CU_ASSERT_EQUAL(take(b, parts), 1); /* idle, so not busy for an hour any more */
+    CU_ASSERT_EQUAL(submit(b, second, &err), OK);
+    finish_ok(b, parts, 1);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 1);
+    finish_ok(b, parts, 1);
+    CU_ASSERT(first->calls == 1 && second->calls == 1 && batcher_count(b).overloaded == 2);
+    free(first);
+    free(second);
+    end(b);
+}
+
+/* What was cut adds to it. */
+static void what_is_taken_makes_its_device_busy(void)
+{
+    batcher *b = batcher_make(1);
+    request *r[3] = {request_make(1, BUDGET), request_make(1, BUDGET), request_make(1, 10)};
+    batch_part parts[PARTS];
+    queue_batch cut;
+    for (int i = 0; i < 100; i++) batcher_learn(b, BUDGET, 1, HOUR_NS / 8); /* a batch takes that long by now */
+    must_submit(b, r[0]);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
+    const int64_t until_ns = clock_ns() + cut.predicted_ns;
+    CU_ASSERT(cut.predicted_ns > HOUR_NS / 16);
+    must_submit(b, r[1]);
+    CU_ASSERT(r[1]->j.wait_ns > HOUR_NS / 32);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts + 1, PARTS - 1, until_ns, &cut), 1); /* full */
+    must_submit(b, r[2]);
+    CU_ASSERT(r[2]->j.wait_ns > r[1]->j.wait_ns + HOUR_NS / 32);
+    batcher_cancel(b, &r[2]->j);
+    finish_ok(b, parts, 2);
+    for (int i = 0; i < 3; i++) free(r[i]);
+    end(b);
+}
+
+static void what_was_learned_changes_the_plan(void)
+{
+    batcher *b = batcher_make(1);
+    CU_ASSERT_EQUAL(batcher_plan(b).budget_tokens, BUDGET);
+    CU_ASSERT(batcher_plan(b).ns_per_token > 900 && batcher_plan(b).ns_per_token < 1100);
+    for (int i = 0; i < 100; i++) batcher_learn(b, BUDGET, 1, 4 * BUDGET * 1000);
+    CU_ASSERT(batcher_plan(b).ns_per_token > 2000);
+    CU_ASSERT_EQUAL(batcher_calibrated_ns(b, BUDGET, 1), BUDGET * 1000); /* the table stays */
+    end(b);
+}
+
+/* ---- the end ---- */
+
+static void close_drains_what_is_queued(void)
+{
+    batcher *b = batcher_make(1);
+    request *r = request_make(3, BUDGET), *late = request_make(1, 1), *left = request_make(1, 1);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    error err;
+    must_submit(b, r);
+    must_submit(b, left);
+    batcher_cancel(b, &left->j);
+    batcher_close(b);
+    batcher_close(b);
+    CU_ASSERT_EQUAL(submit(b, late, &err), UNAVAILABLE);
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
+        CU_ASSERT_EQUAL(cut.trigger, TRIGGER_DRAIN);
+        finish_ok(b, parts, 1);
+    }
+    CU_ASSERT(r->calls == 1 && r->result == OK && r->computed == 3);
+    CU_ASSERT_EQUAL(take(b, parts), 0);
+    CU_ASSERT_EQUAL(take(b, parts), 0);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 0);
+    CU_ASSERT(left->calls == 1 && left->result == CANCELLED && late->calls == 0);
+    free(r);
+    free(late);
+    free(left);
+    end(b);
+}
+
+static void waiting_ends_when_it_should(void)
+{
+    batcher *b = batcher_make(1);
+    request *r = request_make(1, 50);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), BATCHER_LATE);
+    const int64_t soon_ns = clock_ns() + 3000000;
+    CU_ASSERT_EQUAL(batcher_take(b, 0, parts, PARTS, soon_ns, &cut), BATCHER_LATE);
+    CU_ASSERT(clock_ns() >= soon_ns);
+    must_submit(b, r);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1); /* what is there is taken, however late */
+    finish_ok(b, parts, 1);
+    CU_ASSERT_EQUAL(r->calls, 1);
+    free(r);
+    end(b);
+}
+
+static void *abandon(void *arg)
+{
+    error why = {"the device is gone"};
+    batcher_abandon(arg, GPU_LOST, &why);
+    return NULL;
+}
+
+/* Taken whole, taken in part, queued, cancelled with a part on the device: each is told once, by a thread that is no
+ * executor. */
+static void abandoned_requests_are_told_once(void)
+{
+    batcher *b = batcher_make(1);
+    request *r[4], *late = request_make(1, 1);
+    batch_part parts[PARTS];
+    queue_batch cut;
+    pthread_t watcher;
+    error err;
+    must_submit(b, r[0] = request_make(1, BUDGET));
+    must_submit(b, r[1] = request_make(3, BUDGET));
+    must_submit(b, r[2] = request_make(2, BUDGET));
+    must_submit(b, r[3] = request_make(1, BUDGET));
+    for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1); /* the first of three requests */
+    batcher_cancel(b, &r[2]->j);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&watcher, NULL, abandon, b), 0);
+    pthread_join(watcher, NULL);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(r[i]->calls, 1);
+        CU_ASSERT(r[i]->result == GPU_LOST || (i == 2 && r[i]->result == CANCELLED));
+        batcher_cancel(b, &r[i]->j); /* complete: nothing */
+        CU_ASSERT_EQUAL(r[i]->calls, 1);
+        free(r[i]);
+    }
+    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST);
+    CU_ASSERT_STRING_EQUAL(err.text, "the device is gone");
+    batcher_close(b);
+    CU_ASSERT_EQUAL(submit(b, late, &err), GPU_LOST); /* the reason stays */
+    CU_ASSERT_EQUAL(take(b, parts), 0);
+    CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts, PARTS, 1, &cut), 0);
+    CU_ASSERT_EQUAL(late->calls, 0);
+    free(late);
+    end(b);
+}
+
+/* ---- the flight recorder ---- */
+
+static void cuts_and_drops_are_noted(void)
+{
+    static flight_record seen[FLIGHT_EVENTS];
+    batcher *b = batcher_make(1);
+    batch_part parts[PARTS];
+    error err;
+    char name[32];
+    int n = 0;
+    CU_ASSERT_EQUAL_FATAL(flight_attach("noted", &err), OK);
+    request *r = request_make(1, 30), *left = request_make(2, 20);
+    must_submit(b, r);
+    must_submit(b, left);
+    batcher_cancel(b, &left->j);
+    CU_ASSERT_EQUAL(take(b, parts), 1);
+    finish_ok(b, parts, 1);
+    for (int ring = 0; ring < flight_rings() && n == 0; ring++)
+        if (!strcmp(flight_ring_name(ring, name), "noted")) n = flight_read(ring, seen);
+    CU_ASSERT_EQUAL_FATAL(n, 2);
+    CU_ASSERT(seen[0].kind == FLIGHT_DROP && seen[0].a == CANCELLED && seen[0].c == 40);
+    CU_ASSERT_EQUAL(seen[0].b, (uint64_t)(seen[0].ns - left->j.submitted_ns) / 1000);
+    CU_ASSERT(seen[1].kind == FLIGHT_CUT && seen[1].a == 1 && seen[1].b == 30 && seen[1].c == TRIGGER_IDLE);
+    flight_detach();
+    free(r);
+    free(left);
+    end(b);
+}
+
+/* ---- threads ---- */
+
+typedef struct {
+    batcher *b;
+    int number, batches;
+    bool wrong;
+} worker;
 
 static void *execute(void *arg)
 {
-    batcher *b = arg;
-    batch_part parts[PARTS];
-    for (int n, k = 0; (n = batcher_take(b, parts, 5, INT64_MAX)) > 0; k++) {
-        int tokens = 0, sequences = 0;
-        for (int i = 0; i < n; i++) {
-            const job *j = parts[i].j;
-            tokens += j->starts[parts[i].first + parts[i].count] - j->starts[parts[i].first];
-            sequences += parts[i].count;
+    worker *w = arg;
+    batch_part parts[2][PARTS];
+    queue_batch cut, ahead;
+    error err = {"every seventh batch is lost"};
+    for (int n, m; (n = batcher_take(w->b, w->number, parts[0], 5, INT64_MAX, &cut)) > 0;) {
+        m = batcher_try_take(w->b, w->number, parts[1], PARTS, clock_ns() + 20000, &ahead);
+        for (int k = 0, of = n; k < 2; k++, of = m) {
+            int tokens = 0, sequences = 0;
+            for (int i = 0; i < of; i++) {
+                const job *j = parts[k][i].j;
+                tokens += j->starts[parts[k][i].first + parts[k][i].count] - j->starts[parts[k][i].first];
+                sequences += parts[k][i].count;
+            }
+            const queue_batch *said = k ? &ahead : &cut;
+            if (tokens > BUDGET || sequences > 8 || tokens != said->tokens || sequences != said->sequences)
+                w->wrong = true;
+            if (of > 0 && w->batches++ % 7 == 6) batcher_finish(w->b, parts[k], of, GPU_FAILED, &err, 1, 2);
+            else if (of > 0) finish_ok(w->b, parts[k], of);
         }
-        if (tokens > 100 || sequences > 8) abort(); /* a budget was passed: no use going on */
-        error err = {"every seventh batch is lost"};
-        if (k % 7 == 6) batcher_finish(b, parts, n, GPU_FAILED, &err);
-        else finish_ok(b, parts, n);
     }
     return NULL;
 }
 
 enum { CLIENTS = 4, ROUNDS = 400 };
-typedef struct { batcher *b; int number, answered, cancelled, failed, refused, wrong; } client;
+typedef struct {
+    batcher *b;
+    int number, answered, cancelled, failed, refused, wrong;
+} client;
 
 static void *send_requests(void *arg)
 {
@@ -425,6 +599,7 @@ static void *send_requests(void *arg)
         error err;
         int n = 1 + (k * 7 + c->number) % SEQUENCES_MAX, retry;
         request *r = request_make(n, 1 + (k + c->number) % 40);
+        r->j.lane = k % 3 ? LANE_INTERACTIVE : LANE_BULK;
         status rc = batcher_submit(c->b, &r->j, &retry, &err);
         if (rc == OVERLOADED) {
             c->refused++;
@@ -432,7 +607,8 @@ static void *send_requests(void *arg)
         } else if (rc != OK) {
             c->wrong++;
         } else {
-            if (k % 5 == 0) atomic_store_explicit(&r->j.gone, true, memory_order_relaxed);
+            for (int yields = k % 4; k % 5 == 0 && yields > 0; yields--) sched_yield();
+            if (k % 5 == 0) batcher_cancel(c->b, &r->j); /* queued, partly or wholly on a device, or complete */
             while (!atomic_load(&r->calls)) sched_yield();
             if (r->result == OK) c->answered++, c->wrong += r->computed != n;
             else if (r->result == CANCELLED) c->cancelled++, c->wrong += k % 5 != 0;
@@ -447,11 +623,15 @@ static void *send_requests(void *arg)
 
 static void every_request_is_answered_once(void)
 {
-    batcher *b = batcher_make(100, 8, 400);
-    pthread_t thread[CLIENTS], executor;
+    batcher *b = batcher_make(EXECUTORS);
+    pthread_t thread[CLIENTS], executor[EXECUTORS];
+    worker w[EXECUTORS];
     client c[CLIENTS];
     client sum = {0};
-    pthread_create(&executor, NULL, execute, b);
+    for (int i = 0; i < EXECUTORS; i++) {
+        w[i] = (worker){.b = b, .number = i};
+        pthread_create(&executor[i], NULL, execute, &w[i]);
+    }
     for (int i = 0; i < CLIENTS; i++) {
         c[i] = (client){.b = b, .number = i};
         pthread_create(&thread[i], NULL, send_requests, &c[i]);
@@ -465,75 +645,122 @@ static void every_request_is_answered_once(void)
         sum.wrong += c[i].wrong;
     }
     batcher_close(b);
-    pthread_join(executor, NULL);
-    batcher_counts n = batcher_count(b);
+    for (int i = 0; i < EXECUTORS; i++) {
+        pthread_join(executor[i], NULL);
+        CU_ASSERT_FALSE(w[i].wrong);
+    }
+    const queue_counts n = batcher_count(b);
     CU_ASSERT_EQUAL(sum.wrong, 0);
     CU_ASSERT_EQUAL(sum.answered + sum.cancelled + sum.failed + sum.refused, CLIENTS * ROUNDS);
     CU_ASSERT(n.answered == sum.answered && n.cancelled == sum.cancelled && n.failed == sum.failed);
-    CU_ASSERT(n.refused == sum.refused && n.submitted == sum.answered + sum.cancelled + sum.failed);
-    CU_ASSERT_EQUAL(n.queued_tokens, 0);
+    CU_ASSERT(n.overloaded == sum.refused && n.submitted == sum.answered + sum.cancelled + sum.failed);
     CU_ASSERT(sum.answered > 0 && sum.failed > 0);
-    batcher_free(b);
+    end(b);
+}
+
+typedef struct {
+    batcher *b;
+    int number, n;
+    batch_part parts[PARTS];
+} taker;
+
+static void *take_one(void *arg)
+{
+    taker *t = arg;
+    queue_batch cut;
+    t->n = batcher_take(t->b, t->number, t->parts, PARTS, clock_ns() + 30 * SECOND_NS, &cut);
+    return NULL;
+}
+
+/* One request wakes one executor; what that leaves in the queue must wake the other. */
+static void what_one_leaves_wakes_the_other(void)
+{
+    batcher *b = batcher_make(EXECUTORS);
+    request *r = request_make(EXECUTORS, BUDGET);
+    pthread_t thread[EXECUTORS];
+    static taker t[EXECUTORS];
+    for (int i = 0; i < EXECUTORS; i++) {
+        t[i] = (taker){.b = b, .number = i};
+        pthread_create(&thread[i], NULL, take_one, &t[i]);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* both wait by now, else the test shows less */
+    must_submit(b, r);
+    for (int i = 0; i < EXECUTORS; i++) pthread_join(thread[i], NULL);
+    CU_ASSERT(t[0].n == 1 && t[1].n == 1);
+    for (int i = 0; i < EXECUTORS; i++)
+        if (t[i].n > 0) finish_ok(b, t[i].parts, t[i].n);
+    CU_ASSERT(r->calls == 1 && r->computed == EXECUTORS);
+    free(r);
+    end(b);
 }
 
 static void *wait_for_the_end(void *arg)
 {
     batch_part parts[PARTS];
-    return batcher_take(arg, parts, PARTS, INT64_MAX) == 0 ? arg : NULL;
+    return take(arg, parts) == 0 ? arg : NULL;
 }
 
 static void close_wakes_an_idle_executor(void)
 {
-    batcher *b = batcher_make(100, 8, 400);
+    batcher *b = batcher_make(1);
     pthread_t executor;
     void *woke = NULL;
     pthread_create(&executor, NULL, wait_for_the_end, b);
     batcher_close(b);
     pthread_join(executor, &woke);
     CU_ASSERT_PTR_EQUAL(woke, b);
-    batcher_free(b);
+    end(b);
 }
 
-/* A queue whose requests have all left must wake the executor, tell them, and let it wait again. */
-static void the_gone_do_not_end_the_executor(void)
+/* A queue whose requests have all left tells them and lets the executor wait again. */
+static void those_who_left_do_not_end_the_executor(void)
 {
-    batcher *b = batcher_make(100, 8, 400);
-    request *left = request_make(1, 5), *stays = request_make(1, 5);
+    batcher *b = batcher_make(1);
+    worker w = {.b = b};
+    request *left = submit_with_deadline(b), *stays = request_make(1, 5);
     pthread_t executor;
-    left->j.gone = true;
-    must_submit(b, left);
-    pthread_create(&executor, NULL, execute, b);
+    let_it_pass(left->j.deadline_ns);
+    pthread_create(&executor, NULL, execute, &w);
     while (!atomic_load(&left->calls)) sched_yield();
     must_submit(b, stays);
     while (!atomic_load(&stays->calls)) sched_yield();
-    CU_ASSERT(left->result == CANCELLED && stays->result == OK);
+    CU_ASSERT(left->result == EXPIRED && stays->result == OK);
     batcher_close(b);
     pthread_join(executor, NULL);
     free(left);
     free(stays);
-    batcher_free(b);
+    end(b);
 }
 
 void batcher_suite(CU_pSuite s)
 {
-    CU_add_test(s, "requests share a batch in the order of their arrival", requests_share_a_batch_in_order);
-    CU_add_test(s, "a request is spread over batches and nobody overtakes it", a_request_is_spread_over_batches);
-    CU_add_test(s, "the budget of sequences and the room for parts hold", budgets_of_sequences_and_parts_hold);
-    CU_add_test(s, "the bound refuses with Retry-After and keeps nothing", the_bound_refuses_and_keeps_nothing);
-    CU_add_test(s, "what no batch could hold is refused at the door", what_no_batch_can_hold_is_refused);
-    CU_add_test(s, "who left is not computed, told CANCELLED and counted", who_left_is_not_computed);
-    CU_add_test(s, "who left with a part in flight is told once, when it is back",
-                who_left_with_a_part_in_flight_is_told_once);
-    CU_add_test(s, "a failed part fails its request with the first reason, and no other",
-                a_failed_part_fails_its_request_alone);
-    CU_add_test(s, "close refuses what is new and drains what is queued", close_drains_what_is_queued);
-    CU_add_test(s, "a look at the queue does not wait, and a wait ends at its time", looking_does_not_wait);
+    CU_add_test(s, "requests share a batch, and know when it was submitted, cut, begun and computed",
+                requests_share_a_batch);
+    CU_add_test(s, "what is refused is not kept", what_is_refused_is_not_kept);
+    CU_add_test(s, "who leaves the queue is told at once, who is answered not again",
+                who_leaves_the_queue_is_told_at_once);
+    CU_add_test(s, "who leaves with a part on a device is told with it, the rest is never computed",
+                who_leaves_with_a_part_on_a_device_is_told_with_it);
+    CU_add_test(s, "done() may cancel: no lock is held", done_may_cancel);
+    CU_add_test(s, "the expired are told when the queue is looked at, and never computed",
+                the_expired_are_told_and_not_computed);
+    CU_add_test(s, "a failed part fails its request", a_failed_part_fails_its_request);
     CU_add_test(s, "a batch may be finished in pieces", a_batch_may_be_finished_in_pieces);
-    CU_add_test(s, "what is abandoned is told once, queued, taken or half failed, and later submits are told the same",
-                abandoned_requests_are_told_once);
     CU_add_test(s, "done() may free its request", done_may_free_its_request);
-    CU_add_test(s, "under four clients, leavers and failures every request is answered once",
+    CU_add_test(s, "a busy device gets the next batch late, or when it is full",
+                a_busy_device_is_not_given_work_too_early);
+    CU_add_test(s, "bulk that is not due does not make a batch full", bulk_does_not_make_a_batch_full);
+    CU_add_test(s, "admission knows when what runs will end", the_end_of_what_runs_is_told_to_the_queue);
+    CU_add_test(s, "what is taken makes its device busy for as long as predicted", what_is_taken_makes_its_device_busy);
+    CU_add_test(s, "what was learned changes the plan, not the table", what_was_learned_changes_the_plan);
+    CU_add_test(s, "close drains what is queued, and says so", close_drains_what_is_queued);
+    CU_add_test(s, "waiting ends with work or when it is late", waiting_ends_when_it_should);
+    CU_add_test(s, "G86 abandoned requests are told once, and so is who comes later", abandoned_requests_are_told_once);
+    CU_add_test(s, "cuts and drops are in the flight recorder", cuts_and_drops_are_noted);
+    CU_add_test(s, "of submitters, leavers and two executors at once every request is answered once",
                 every_request_is_answered_once);
+    CU_add_test(s, "what one executor leaves wakes the other", what_one_leaves_wakes_the_other);
     CU_add_test(s, "close wakes an idle executor", close_wakes_an_idle_executor);
-    CU_add_test(s, "a queue of leavers does not end the executor", the_gone_do_not_end_the_executor);
+    CU_add_test(s, "a queue whose requests have left does not end the executor",
+                those_who_left_do_not_end_the_executor);
 }

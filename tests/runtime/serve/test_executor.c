@@ -7,10 +7,12 @@
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 #include "runtime/serve/executor.h"
 
 enum { DIMENSIONS = 4, MANY = 20 };
@@ -30,7 +32,7 @@ enum {
 
 struct backend {
     const batch *in[BACKEND_SLOTS_MAX];
-    int          looks[BACKEND_SLOTS_MAX];
+    atomic_int   looks[BACKEND_SLOTS_MAX];
     atomic_int   submitted, batches;
     int          most;
     bool         misused;
@@ -107,10 +109,10 @@ enum { SLOTS_MOST = sizeof all_ops / sizeof *all_ops };
 
 static void nap(int ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
 
-/* Waits up to ten seconds, no longer than needed. */
+/* Waits up to half a minute, no longer than needed. */
 #define EVENTUALLY(condition)                                           \
     do {                                                                \
-        for (int naps = 0; !(condition) && naps < 10000; naps++) nap(1); \
+        for (int naps = 0; !(condition) && naps < 30000; naps++) nap(1); \
         CU_ASSERT_FATAL(condition);                                     \
     } while (0)
 
@@ -148,6 +150,7 @@ static request *make(int n, int first)
     r->j.starts = r->starts;
     r->j.normalize = first % 2;
     r->j.rows = r->rows;
+    r->j.deadline_ns = INT64_MAX;
     r->j.done = done;
     r->j.owner = r;
     sem_init(&r->finished, 0, 0);
@@ -163,10 +166,20 @@ static void end(request *r)
 
 typedef struct { engine e; batcher *queue; executor *x; } bench;
 
-/* Until go() nothing runs: what is submitted before is cut as one queue. */
-static void begin(bench *t, const backend_ops *ops, int tokens, int sequences)
+static const int64_t HOUR_NS = 3600000000000;
+
+/* Until go() nothing runs: what is submitted before is cut as one queue.  A batch is predicted to take batch_ns. */
+static void begin_at(bench *t, const backend_ops *ops, int tokens, int sequences, int64_t batch_ns)
 {
-    error err;
+    error err = {""};
+    const policy_limits limits = {.objective_ns = 100 * HOUR_NS,
+                                  .max_wait_ns = 50 * HOUR_NS,
+                                  .batch_tokens = tokens,
+                                  .batch_sequences = sequences,
+                                  .longest = tokens,
+                                  .executors = 1,
+                                  .max_requests = 1000};
+    const service_table times = {.row = {{1, 1, batch_ns, 0}, {tokens, 1, batch_ns, 0}}, .n = 2};
     memset(t, 0, sizeof *t);
     device = device ? device + 1 : devices;
     CU_ASSERT_FATAL(device < devices + sizeof devices / sizeof *devices);
@@ -175,15 +188,22 @@ static void begin(bench *t, const backend_ops *ops, int tokens, int sequences)
     t->e.ops = ops;
     t->e.device = device;
     t->e.description.dimensions = DIMENSIONS;
+    t->e.description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};
     t->e.options = (engine_options){.batch_tokens = tokens, .batch_sequences = sequences};
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&t->queue, (policy_limits){tokens, sequences, 1000}, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&t->queue, limits, &times, &err), OK);
+}
+
+/* Of batches that are over at once, the next is staged at once. */
+static void begin(bench *t, const backend_ops *ops, int tokens, int sequences)
+{
+    begin_at(t, ops, tokens, sequences, 1);
 }
 
 static void go(bench *t, int deadline_ms)
 {
     error err;
     const executor_options options = {.batch_deadline_ms = deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
-    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, &t->e, t->queue, options, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, &t->e, t->queue, 0, options, &err), OK);
 }
 
 static void finish(bench *t)
@@ -231,7 +251,8 @@ static void rows_reach_their_request(void)
         for (int i = 0; i < MANY; i++) {
             answered(r[i], OK);
             CU_ASSERT_TRUE(rows_right(r[i]));
-            CU_ASSERT_TRUE(r[i]->j.submitted_ns <= r[i]->j.cut_ns && r[i]->j.cut_ns <= r[i]->j.computed_ns);
+            CU_ASSERT_TRUE(r[i]->j.submitted_ns <= r[i]->j.cut_ns && r[i]->j.cut_ns <= r[i]->j.begun_ns &&
+                           r[i]->j.begun_ns <= r[i]->j.computed_ns);
         }
         finish(&t);
         for (int i = 0; i < MANY; i++) end(r[i]);
@@ -258,7 +279,7 @@ static void one_computes_and_one_is_staged(void)
     }
 }
 
-/* What comes while a batch is on the device does not wait for its end. */
+/* What comes while a batch is on the device that should be over does not wait for it. */
 static void work_that_comes_is_staged_at_once(void)
 {
     bench t;
@@ -276,6 +297,204 @@ static void work_that_comes_is_staged_at_once(void)
     finish(&t);
     end(first), end(second);
 }
+
+/* ---- when the next batch is cut ---- */
+
+/* Waits until the device was asked many times more whether a batch is done. */
+static void look_often(void)
+{
+    const int before = atomic_load(&device->looks[0]) + atomic_load(&device->looks[1]) + atomic_load(&device->looks[2]);
+    EVENTUALLY(atomic_load(&device->looks[0]) + atomic_load(&device->looks[1]) + atomic_load(&device->looks[2]) >
+               before + 100);
+}
+
+static void the_next_batch_is_cut_late_or_full(void)
+{
+    bench t;
+    request *first = make(1, 10), *second = make(1, 20), *third = make(1, 30), *fourth = make(1, 40);
+    begin_at(&t, &three_slots, 3, 3, HOUR_NS);
+    go(&t, 60000);
+    atomic_store(&pends, INT32_MAX);
+    submit(&t, first);
+    EVENTUALLY(atomic_load(&device->submitted) == 1);
+    submit(&t, second);
+    submit(&t, third);
+    look_often();
+    CU_ASSERT_EQUAL(atomic_load(&device->submitted), 1); /* a batch holds three, and it is not time */
+    CU_ASSERT_EQUAL(batcher_count(t.queue).queued_requests, 2);
+    CU_ASSERT_EQUAL(executor_count(t.x).in_flight, 1);
+    submit(&t, fourth);
+    EVENTUALLY(atomic_load(&device->submitted) == 2);
+    CU_ASSERT_EQUAL(batcher_count(t.queue).queued_requests, 0);
+    EVENTUALLY(executor_count(t.x).in_flight == 2);
+    atomic_store(&pends, 0);
+    request *const all[] = {first, second, third, fourth};
+    for (int i = 0; i < 4; i++) {
+        answered(all[i], OK);
+        CU_ASSERT_TRUE(rows_right(all[i]));
+    }
+    CU_ASSERT_TRUE(second->j.cut_ns < first->j.computed_ns); /* staged, and begun when the first was over */
+    CU_ASSERT_EQUAL(second->j.begun_ns, first->j.computed_ns);
+    CU_ASSERT_EQUAL(third->j.begun_ns, second->j.begun_ns);
+    finish(&t);
+    for (int i = 0; i < 4; i++) end(all[i]);
+}
+
+/* What is queued when the device is idle again goes at once, however long it is predicted to take. */
+static void an_idle_device_waits_for_nothing(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *first = make(1, 10), *second = make(1, 20);
+        begin_at(&t, all_ops[o], 12, 3, HOUR_NS);
+        go(&t, 60000);
+        submit(&t, first);
+        answered(first, OK);
+        submit(&t, second);
+        answered(second, OK);
+        finish(&t);
+        end(first), end(second);
+    }
+}
+
+static void who_leaves_is_not_computed(void)
+{
+    bench t;
+    request *first = make(1, 10), *second = make(1, 20);
+    begin_at(&t, &three_slots, 12, 3, HOUR_NS);
+    go(&t, 60000);
+    atomic_store(&pends, INT32_MAX);
+    submit(&t, first);
+    EVENTUALLY(atomic_load(&device->submitted) == 1);
+    submit(&t, second);
+    batcher_cancel(t.queue, &second->j);
+    batcher_cancel(t.queue, &first->j);
+    answered(second, CANCELLED);
+    CU_ASSERT_EQUAL(atomic_load(&first->calls), 0);
+    atomic_store(&pends, 0);
+    sem_wait(&first->finished); /* all of it was on the device: its outcome is the queue's to say */
+    finish(&t);
+    CU_ASSERT_EQUAL(device->batches, 1);
+    end(first), end(second);
+}
+
+/* ---- what it counts ---- */
+
+static double flops(int tokens, int pairs) { return 2 * (2 * (4 * 4 * 4 + 2 * 4 * 8) * tokens + 4 * 4 * pairs); }
+
+static void what_it_ran_is_counted(void)
+{
+    for (int o = 0; o < SLOTS_MOST; o++) {
+        bench t;
+        request *three = make(3, 50), *one = make(1, 60), *failing = make(1, FAILING), *refused = make(2, REFUSED);
+        begin(&t, all_ops[o], 12, 3);
+        go(&t, 60000);
+        submit(&t, three);
+        answered(three, OK);
+        executor_counts c = executor_count(t.x);
+        CU_ASSERT_TRUE(c.batches == 1 && c.sequences == 3 && c.tokens == 6 && c.batch_sequences[2] == 1 &&
+                       c.batch_tokens[3] == 1); /* before its rows are handed out */
+        submit(&t, one);
+        answered(one, OK);
+        submit(&t, failing);
+        answered(failing, GPU_FAILED);
+        submit(&t, refused);
+        answered(refused, GPU_FAILED);
+        EVENTUALLY(executor_count(t.x).in_flight == 0);
+        c = executor_count(t.x);
+        CU_ASSERT_TRUE(c.batches == 2 && c.sequences == 4 && c.tokens == 7);
+        CU_ASSERT_TRUE(c.batch_sequences[0] == 1 && c.batch_sequences[2] == 1);
+        CU_ASSERT_TRUE(c.batch_tokens[0] == 1 && c.batch_tokens[3] == 1);
+        CU_ASSERT_EQUAL(c.model_flops, flops(6, 1 + 4 + 9) + flops(1, 1));
+        CU_ASSERT_TRUE(c.device_errors == 2 && c.watchdog_trips == 0 && c.golden_ok == 0 && c.golden_failed == 0);
+        CU_ASSERT_EQUAL(c.service_ratio[EXECUTOR_RATIO_EDGES], 2); /* longer than 8 ns, each */
+        CU_ASSERT_TRUE(c.ratio_sum > 16 && c.busy_s > 0);
+        finish(&t);
+        end(three), end(one), end(failing), end(refused);
+    }
+}
+
+static void halves_teach_nothing(void)
+{
+    bench t;
+    request *r = make(4, CROWDED), *failing = make(1, FAILING), *last = make(1, 10);
+    begin(&t, &three_slots, 64, 6);
+    const double before = batcher_plan(t.queue).ns_per_token;
+    submit(&t, r);
+    go(&t, 60000);
+    answered(r, OK);
+    submit(&t, failing);
+    answered(failing, GPU_FAILED);
+    executor_counts c = executor_count(t.x);
+    CU_ASSERT_TRUE(c.batches == 2 && c.sequences == 4 && c.batch_sequences[1] == 2);
+    CU_ASSERT_EQUAL(c.ratio_sum, 0);
+    CU_ASSERT_EQUAL(batcher_plan(t.queue).ns_per_token, before);
+    submit(&t, last);
+    answered(last, OK);
+    EVENTUALLY(executor_count(t.x).ratio_sum > 0);
+    EVENTUALLY(batcher_plan(t.queue).ns_per_token > before);
+    finish(&t);
+    end(r), end(failing), end(last);
+}
+
+/* Two batches on the device at once do not make it twice as busy. */
+static void no_time_is_busy_twice(void)
+{
+    bench t;
+    request *first = make(1, 10), *second = make(1, 20);
+    begin(&t, &three_slots, 12, 3);
+    const int64_t begun_ns = clock_ns();
+    go(&t, 60000);
+    atomic_store(&pends, INT32_MAX);
+    submit(&t, first);
+    EVENTUALLY(atomic_load(&device->submitted) == 1);
+    submit(&t, second);
+    EVENTUALLY(atomic_load(&device->submitted) == 2);
+    nap(20);
+    atomic_store(&pends, 0);
+    answered(first, OK);
+    answered(second, OK);
+    EVENTUALLY(executor_count(t.x).in_flight == 0);
+    const double busy_s = executor_count(t.x).busy_s;
+    CU_ASSERT_TRUE(busy_s >= 0.02);
+    CU_ASSERT_TRUE(busy_s <= (double)(clock_ns() - begun_ns) * 1e-9);
+    finish(&t);
+    end(first), end(second);
+}
+
+/* The last ring of that name; returns how many events it has. */
+static int read_flight(flight_record seen[FLIGHT_EVENTS])
+{
+    char name[32];
+    for (int ring = flight_rings() - 1; ring >= 0; ring--)
+        if (!strcmp(flight_ring_name(ring, name), "executor 0")) return flight_read(ring, seen);
+    return 0;
+}
+
+static void its_events_are_noted(void)
+{
+    static flight_record seen[FLIGHT_EVENTS];
+    bench t;
+    request *good = make(2, 50), *failing = make(1, FAILING);
+    begin(&t, &three_slots, 12, 3);
+    submit(&t, good);
+    go(&t, 60000);
+    answered(good, OK);
+    submit(&t, failing);
+    answered(failing, GPU_FAILED);
+    finish(&t);
+    const int n = read_flight(seen); /* a ring may have been another executor's before: its own are the last */
+    CU_ASSERT_FATAL(n >= 4);
+    const flight_record *e = seen + n - 4;
+    CU_ASSERT_TRUE(e[0].kind == FLIGHT_CUT && e[0].a == 2 && e[0].b == 3);
+    CU_ASSERT_TRUE(e[1].kind == FLIGHT_BATCH && e[1].a == 2 && e[1].c == 3);
+    CU_ASSERT_EQUAL(e[1].b, (uint64_t)(good->j.computed_ns - good->j.begun_ns) / 1000);
+    CU_ASSERT_TRUE(e[2].kind == FLIGHT_CUT && e[2].a == 1 && e[2].b == 1);
+    CU_ASSERT_TRUE(e[3].kind == FLIGHT_FAULT && e[3].a == GPU_FAILED && e[3].c == 1);
+    end(good), end(failing);
+}
+
+/* ---- what goes wrong ---- */
 
 static void bad_rows_cost_only_their_request(void)
 {
@@ -380,6 +599,9 @@ static void lose_the_device(const backend_ops *ops, int id, int deadline_ms, con
     }
     CU_ASSERT_EQUAL(batcher_submit(t.queue, &late->j, &retry, &err), GPU_LOST);
     CU_ASSERT_TRUE(executor_lost(t.x, &why));
+    const executor_counts c = executor_count(t.x);
+    CU_ASSERT_EQUAL(c.watchdog_trips, id != LOSING);
+    CU_ASSERT_EQUAL(c.device_errors, id == LOSING);
     batcher_close(t.queue);
     CU_ASSERT_EQUAL(executor_join(t.x, &why), GPU_LOST); /* does not wait for the stuck */
     batcher_free(t.queue);
@@ -450,7 +672,17 @@ void executor_suite(CU_pSuite s)
                 rows_reach_their_request);
     CU_add_test(s, "of three slots one computes and one is staged, in order; one slot has one batch",
                 one_computes_and_one_is_staged);
-    CU_add_test(s, "work that comes while a batch computes is staged at once", work_that_comes_is_staged_at_once);
+    CU_add_test(s, "work that comes when a batch is about to end is staged at once",
+                work_that_comes_is_staged_at_once);
+    CU_add_test(s, "while one computes the next is cut late, or full, and begins where the first ends",
+                the_next_batch_is_cut_late_or_full);
+    CU_add_test(s, "an idle device waits for nothing", an_idle_device_waits_for_nothing);
+    CU_add_test(s, "who leaves is not computed", who_leaves_is_not_computed);
+    CU_add_test(s, "batches, tokens, flops, errors and the ratio to the calibrated time are counted",
+                what_it_ran_is_counted);
+    CU_add_test(s, "halves and failures teach nothing, whole batches do", halves_teach_nothing);
+    CU_add_test(s, "two batches on the device do not make it busy twice", no_time_is_busy_twice);
+    CU_add_test(s, "cuts, batches and faults are in the flight recorder", its_events_are_noted);
     CU_add_test(s, "G91 a row that is not finite and a failed batch cost only their own requests",
                 bad_rows_cost_only_their_request);
     CU_add_test(s, "G83 a batch without memory runs as two halves, a request may be cut between them",
