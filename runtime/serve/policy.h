@@ -13,8 +13,8 @@
  * batch is cut late, when the running one is about to end, or when it is full.
  *
  * Admission.  A request's wait is the rest of what runs, and what is queued and due before its last sequence.  Above
- * the limit it is refused with 429; one that cannot make its deadline even alone, with 504.  What a request brings
- * itself is no wait: it is served by an idle server, however large. */
+ * the limit, or too long for its deadline, it is refused with 429; one that cannot make its deadline even alone, with
+ * 504.  What a request brings itself is no wait: it is served by an idle server, however large. */
 #ifndef RUNTIME_SERVE_POLICY_H
 #define RUNTIME_SERVE_POLICY_H
 #include <stdbool.h>
@@ -43,8 +43,7 @@ typedef struct {
 policy_plan policy_plan_make(const policy_limits *l, const service_model *m);
 
 /* When the sequence that has tokens_before of its own request before it is due. */
-int64_t policy_due_ns(const policy_limits *l, const policy_plan *p, lane lane, int64_t arrived_ns,
-                      int64_t tokens_before);
+int64_t policy_due_ns(const policy_plan *p, lane of, int64_t arrived_ns, int64_t tokens_before);
 
 typedef struct {
     int tokens, sequences;
@@ -58,21 +57,27 @@ typedef enum {
     TRIGGERS
 } policy_trigger; /* why a batch left */
 extern const char *const policy_trigger_names[TRIGGERS];
-/* Does a sequence join the open batch?  The first always does.  Else *why: FULL, or DEADLINE: one that is in could not
- * make it. */
+typedef struct {
+    int tokens;
+    int64_t due_ns, deadline_ns;
+} policy_sequence;
+/* Does it join the open batch, which would begin at begin_ns?  The first always does.  Else *why: FULL, or DEADLINE:
+ * one that is in could not make it. */
 bool policy_joins(const policy_limits *l, const policy_plan *p, const service_model *m, const policy_batch *open,
-                  int tokens, int64_t due_ns, int64_t deadline_ns, int64_t now_ns, policy_trigger *why);
+                  const policy_sequence *s, int64_t begin_ns, policy_trigger *why);
 
-/* When the next batch should be cut: now_ns or before: at once; INT64_MAX: when the device is done.  busy_until_ns: the
- * predicted end of what is on this executor's device, 0: idle; due_tokens: queued and due. */
+/* When the next batch should be cut; now_ns or before: at once.  busy_until_ns: the predicted end of what is on this
+ * executor's device, not after now_ns: idle; due_tokens: queued and due. */
 int64_t policy_cut_ns(const policy_plan *p, int64_t due_tokens, int64_t busy_until_ns, int64_t now_ns);
 
 typedef enum { POLICY_ADMIT, POLICY_OVERLOADED, POLICY_HOPELESS } policy_verdict;
 /* wait_ns: predicted, before the device begins with it; own_ns: on the device, alone; deadline_ns: INT64_MAX: none. */
-policy_verdict policy_admits(const policy_limits *l, int64_t wait_ns, int64_t own_ns, int64_t deadline_ns,
+policy_verdict policy_admits(const policy_limits *l, lane of, int64_t wait_ns, int64_t own_ns, int64_t deadline_ns,
                              int64_t now_ns);
-/* Can it still be answered in time, if it began now? */
-bool policy_hopeless(int64_t own_ns, int64_t deadline_ns, int64_t now_ns);
+/* Would what begins at begin_ns and takes own_ns be late? */
+bool policy_hopeless(int64_t own_ns, int64_t deadline_ns, int64_t begin_ns);
+/* The longest wait with which a request is admitted: what bulk may wait longer is its patience. */
+int64_t policy_wait_limit_ns(const policy_limits *l, lane of, int64_t own_ns, int64_t deadline_ns, int64_t now_ns);
 /* Whole seconds after which the wait will have come down to the limit, 1 to 600. */
 int policy_retry_after_s(int64_t wait_ns, int64_t limit_ns);
 #endif
