@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "build.h"
 #include "commands.h"
+#include "ops_routes.h"
 #include "routes.h"
 #include "runtime/base/log.h"
 
@@ -18,6 +19,8 @@ static const command commands[] = {
     {"serve", "DIR", "serve the model in DIR over HTTP", COMMAND_SERVE, true, serve_command},
     {"embed", "DIR", "texts by line from stdin, vectors as JSON by line to stdout", COMMAND_EMBED, true, embed_command},
     {"check", "DIR", "load the model in DIR, run it once, say what it is", COMMAND_CHECK, true, check_command},
+    {"calibrate", "DIR", "measure this machine's service times and the load at which the objective holds",
+     COMMAND_CALIBRATE, true, calibrate_command},
     {"healthcheck", "", "0 when the server at --listen is ready", COMMAND_HEALTHCHECK, false, healthcheck_command},
     {"version", "", "version, commit, compiler", 0, false, version_command},
 };
@@ -47,6 +50,9 @@ static void help(FILE *f)
     fprintf(f, "\nEach option can be set in the environment too: BEELINE_LISTEN for --listen and so on.\n\nroutes\n");
     for (int i = 0; i < routes_count; i++)
         fprintf(f, "  %-5s%-18s %s\n", routes[i].method, routes[i].path, routes[i].what);
+    fprintf(f, "\nroutes of the ops port\n");
+    for (int i = 0; i < ops_routes_count; i++)
+        fprintf(f, "  %-5s%-18s %s\n", ops_routes[i].method, ops_routes[i].path, ops_routes[i].what);
 }
 
 static int refuse(const char *what, const char *seen)

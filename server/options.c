@@ -1,4 +1,5 @@
 #include "options.h"
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -96,16 +97,14 @@ static status set(options *o, const row *r, const char *text, error *err)
     }
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (r->kind == KIND_TIME && end != text) {
-        const bool seconds = !strcmp(end, "s"), read = seconds || !strcmp(end, "ms") || !*end;
-        if (seconds && v <= HOUR_MS) v *= 1000;
-        if (errno || !read || v < r->low || v > r->high)
+    const bool seconds = r->kind == KIND_TIME && !strcmp(end, "s"), ms = r->kind == KIND_TIME && !strcmp(end, "ms");
+    if (seconds && v <= r->high) v *= 1000;
+    if (errno || end == text || (*end && !seconds && !ms) || v < r->low || v > r->high) {
+        if (r->kind == KIND_TIME)
             return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted a time of %dms to %ds, such as 250ms", r->name, text,
                         r->low, r->high / 1000);
-        end += strlen(end);
-    }
-    if (errno || end == text || *end || v < r->low || v > r->high)
         return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted an integer of %d to %d", r->name, text, r->low, r->high);
+    }
     int whole = (int)v;
     memcpy(field, &whole, sizeof whole);
     return OK;
@@ -140,9 +139,10 @@ static status split_address(const char *name, const char *given, char split[256]
 /* Whoever reaches the ops port may read what the server does; until there are keys that is this machine alone. */
 static status check_ops(const options *o, error *err)
 {
-    if (o->insecure_ops || !strncmp(o->ops_host, "127.", 4) || !strcmp(o->ops_host, "::1") ||
-        !strcmp(o->ops_host, "localhost"))
-        return OK;
+    unsigned char address[sizeof(struct in6_addr)];
+    const bool loopback = (inet_pton(AF_INET, o->ops_host, address) == 1 && address[0] == 127) ||
+                          !strcmp(o->ops_host, "::1") || !strcmp(o->ops_host, "localhost");
+    if (o->insecure_ops || loopback) return OK;
     return fail(err, BAD_INPUT,
                 "--ops is \"%.80s\", which others reach; wanted a loopback address, or --insecure-ops true", o->ops);
 }

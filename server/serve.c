@@ -1,31 +1,42 @@
 /* serve.c - the life of a server: listen, load, warm up, be ready; on SIGTERM drain, answer, end.
  *
- * Signals are blocked in every thread; this one, main's, waits for them, and watches the device meanwhile: when that is
- * lost, everyone has been answered with it, and the process ends as soon as the replies are on their way.  The listener
- * opens before the model loads, so that probes are answered from the first moment. */
+ * Signals are blocked in every thread; this one, main's, waits for them, and meanwhile watches the device and keeps the
+ * SLO's history.  When the device is lost, everyone has been answered with it, and the process ends as soon as the
+ * replies are on their way.  SIGUSR1 writes the flight recorder to a file.  Both listeners open before the model loads,
+ * so that probes are answered from the first moment. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "app.h"
+#include "capacity_find.h"
 #include "commands.h"
+#include "flight_dump.h"
 #include "http.h"
+#include "monitor.h"
+#include "ops_routes.h"
 #include "routes.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 #include "runtime/base/log.h"
 #include "runtime/serve/executor.h"
 
-enum { POLL_MS = 10, WATCH_MS = 100, LOST_MS = 1000, CORES_PER_LOOP = 4 };
+enum { POLL_MS = 10, WATCH_MS = 100, LOST_MS = 1000, CORES_PER_LOOP = 4, OPS_CONNECTIONS = 64 };
 
 typedef struct {
-    app          a;
-    options      o; /* as they are in force */
-    http_server *http;
-    executor    *x;
-    bool         lost; /* the device */
-    sigset_t     signals;
+    app a;
+    options o;      /* as they are in force */
+    capacity known; /* a.capacity, where there is one */
+    bool lost;      /* the device */
+    sigset_t signals;
 } server;
+
+static void enter(server *s, app_phase phase)
+{
+    atomic_store_explicit(&s->a.phase, phase, memory_order_release);
+    flight_note(clock_ns(), FLIGHT_PHASE, (uint32_t)phase, 0, 0);
+}
 
 static void log_options(const options *o)
 {
@@ -36,14 +47,43 @@ static void log_options(const options *o)
     log_line(LOG_INFO, "options", "%s", all);
 }
 
+static void ended(void *a, int loop, const call_record *r) { monitor_ended(((app *)a)->monitor, loop, r); }
+
 static status listen_for(server *s, error *err)
 {
-    http_limits limits = {
-        .routes = routes, .n_routes = routes_count, .host = s->o.host, .port = s->o.port, .loops = s->o.loops,
-        .parse_threads = s->o.parse_threads, .max_connections = s->o.max_connections, .head_ms = s->o.head_ms,
-        .body_ms = s->o.body_ms, .idle_ms = s->o.idle_ms, .write_stall_ms = s->o.write_stall_ms,
-        .max_body_bytes = (int64_t)s->o.max_body_kib << 10, .max_parsing_bytes = (int64_t)s->o.max_parsing_mib << 20};
-    return http_open(&s->http, limits, &s->a, err);
+    const options *o = &s->o;
+    const monitor_options seen = {.loops = o->loops,
+                                  .objective_ns = (int64_t)o->objective_ms * 1000000,
+                                  .objective_ratio = o->objective_ratio,
+                                  .routes = routes,
+                                  .n_routes = routes_count};
+    http_limits limits = {.routes = routes,
+                          .n_routes = routes_count,
+                          .host = o->host,
+                          .port = o->port,
+                          .loops = o->loops,
+                          .parse_threads = o->parse_threads,
+                          .max_connections = o->max_connections,
+                          .head_ms = o->head_ms,
+                          .body_ms = o->body_ms,
+                          .idle_ms = o->idle_ms,
+                          .write_stall_ms = o->write_stall_ms,
+                          .max_body_bytes = (int64_t)o->max_body_kib << 10,
+                          .max_parsing_bytes = (int64_t)o->max_parsing_mib << 20,
+                          .name = "loop",
+                          .ended = ended};
+    status rc = monitor_open(&s->a.monitor, seen, err);
+    if (rc == OK) rc = http_open(&s->a.http, limits, &s->a, err);
+    limits.routes = ops_routes;
+    limits.n_routes = ops_routes_count;
+    limits.host = o->ops_host;
+    limits.port = o->ops_port;
+    limits.loops = 1;
+    limits.parse_threads = 0; /* no route takes a large body */
+    limits.max_connections = OPS_CONNECTIONS;
+    limits.name = "ops";
+    limits.ended = NULL;
+    return rc == OK ? http_open(&s->a.ops, limits, &s->a, err) : rc;
 }
 
 /* A directory's name may hold anything; a header may not. */
@@ -54,20 +94,40 @@ static void set_version(app *a, const char *name)
     a->version[i] = 0;
 }
 
+/* What the device takes for a batch: as calibrated for this model and device, else as the start has measured it. */
+static const service_table *find_service_times(server *s)
+{
+    error why;
+    const engine *e = s->a.engine;
+    status rc = capacity_for(&s->known, &s->o, e, &why);
+    if (rc == OK) {
+        s->a.capacity = &s->known;
+        log_line(LOG_INFO, "capacity", "%.0f tokens/s at p%g within %g ms, calibrated %s", s->known.knee_tokens_per_s,
+                 s->known.objective_ratio * 100, s->known.objective_ms, s->known.made_at);
+        return &s->known.service;
+    }
+    if (rc != NOT_FOUND || *s->o.capacity) log_line(LOG_WARN, "capacity", "not used: %s", why.text);
+    return &e->seed;
+}
+
 static status load(server *s, const char *dir, error *err)
 {
     status rc = engine_from_options(&s->a.engine, &s->o, dir, err);
     if (rc != OK) return rc;
-    const engine_options *e = &s->a.engine->options;
-    policy_limits limits = {.budget_tokens = e->batch_tokens,
-                            .budget_sequences = e->batch_sequences,
-                            .max_queued_tokens = s->o.queue_tokens};
-    rc = batcher_open(&s->a.queue, limits, err);
+    const engine *e = s->a.engine;
+    const policy_limits limits = {.objective_ns = (int64_t)s->o.objective_ms * 1000000,
+                                  .max_wait_ns = (int64_t)s->o.max_wait_ms * 1000000,
+                                  .batch_tokens = e->options.batch_tokens,
+                                  .batch_sequences = e->options.batch_sequences,
+                                  .longest = e->description.max_tokens,
+                                  .executors = 1,
+                                  .max_requests = s->o.max_connections};
+    rc = batcher_open(&s->a.queue, limits, find_service_times(s), err);
     const executor_options x = {.batch_deadline_ms = s->o.batch_deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
-    if (rc == OK) rc = executor_start(&s->x, s->a.engine, s->a.queue, x, err);
-    s->a.model_name = *s->o.model_name ? s->o.model_name : s->a.engine->description.name;
+    if (rc == OK) rc = executor_start(&s->a.executor, s->a.engine, s->a.queue, 0, x, err);
+    s->a.model_name = *s->o.model_name ? s->o.model_name : e->description.name;
     s->a.ready_unix_s = time(NULL);
-    set_version(&s->a, s->a.engine->description.name);
+    set_version(&s->a, e->description.name);
     return rc;
 }
 
@@ -77,16 +137,27 @@ static void say_ready(const server *s)
     char host[sizeof s->o.host + 2];
     const char *reach = !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : !strcmp(s->o.host, "::") ? "::1" : s->o.host;
     snprintf(host, sizeof host, strchr(reach, ':') ? "[%s]" : "%s", reach);
-    int port = http_port(s->http);
+    const policy_plan plan = batcher_plan(s->a.queue);
+    int port = http_port(s->a.http);
     log_line(LOG_INFO, "model",
              "%s, digest %.12s, %s on %s in %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms",
              s->a.model_name, e->digest, e->ops->name, e->ops->describe(e->device), e->ops->precision(e->device),
-             e->description.max_tokens,
-             (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
+             e->description.max_tokens, (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
+    log_line(LOG_INFO, "policy",
+             "batches of at most %d tokens (%d of what is not due), %.0f tokens/s; ops on http://%s:%d",
+             plan.budget_tokens, plan.quantum_tokens, 1e9 / plan.ns_per_token, s->o.ops_host, http_port(s->a.ops));
     log_line(
         LOG_INFO, "ready",
         "http://%s:%d  try: curl %s:%d/embed -d '{\"inputs\":\"hello world\"}' -H 'content-type: application/json'",
         host, port, host, port);
+}
+
+static void dump_flight(const server *s)
+{
+    char path[4096];
+    error err;
+    if (flight_dump_file(s->o.dump_dir, path, &err) == OK) log_line(LOG_INFO, "flight", "%s", path);
+    else log_line(LOG_ERROR, "flight", "%s", err.text);
 }
 
 /* The next of SIGTERM and SIGINT within ms; 0 when none came. */
@@ -94,15 +165,17 @@ static int wait_signal(const server *s, int ms)
 {
     struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     int sig = sigtimedwait(&s->signals, NULL, &limit);
-    return sig > 0 ? sig : 0;
+    monitor_tick(s->a.monitor, clock_ns());
+    if (sig == SIGUSR1) dump_flight(s);
+    return sig > 0 && sig != SIGUSR1 ? sig : 0;
 }
 
 /* Is it now?  Then handlers say so from here on. */
 static bool notice_loss(server *s)
 {
-    if (s->lost || !executor_lost(s->x, &s->a.lost)) return false;
+    if (s->lost || !executor_lost(s->a.executor, &s->a.lost)) return false;
     s->lost = true;
-    atomic_store_explicit(&s->a.phase, APP_LOST, memory_order_release);
+    enter(s, APP_LOST);
     return true;
 }
 
@@ -110,8 +183,8 @@ static bool notice_loss(server *s)
 static bool drain(server *s)
 {
     int64_t ms = s->lost ? LOST_MS : s->o.drain_ms, end_ns = clock_ns() + ms * 1000000;
-    http_drain(s->http);
-    while (!http_idle(s->http)) {
+    http_drain(s->a.http);
+    while (!http_idle(s->a.http)) {
         if (wait_signal(s, POLL_MS)) {
             log_line(LOG_WARN, "stop", "second signal: ending at once");
             return false;
@@ -119,7 +192,7 @@ static bool drain(server *s)
         if (notice_loss(s) && ms > LOST_MS) end_ns = clock_ns() + (ms = LOST_MS) * 1000000;
         if (clock_ns() > end_ns) {
             log_line(LOG_WARN, "stop", "%lld connections are left after %lld ms",
-                     (long long)http_count(s->http).connections, (long long)ms);
+                     (long long)http_count(s->a.http).connections, (long long)ms);
             return false;
         }
     }
@@ -131,10 +204,12 @@ static bool end(server *s)
 {
     error why;
     if (s->a.queue) batcher_close(s->a.queue);
-    if (executor_join(s->x, &why) != OK) return false;
-    if (s->http) http_close(s->http); /* every job is answered, so no wake comes after this */
+    if (executor_join(s->a.executor, &why) != OK) return false;
+    http_close(s->a.ops);
+    http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
     engine_close(s->a.engine);
+    monitor_close(s->a.monitor);
     return true;
 }
 
@@ -142,32 +217,48 @@ static bool end(server *s)
 static void serve(server *s)
 {
     int sig = 0;
-    atomic_store_explicit(&s->a.phase, APP_READY, memory_order_release);
+    enter(s, APP_READY);
     say_ready(s);
     while (!sig && !notice_loss(s)) sig = wait_signal(s, WATCH_MS);
     if (s->lost) {
         log_line(LOG_WARN, "stop", "the device is lost: ending, at most %d ms", LOST_MS);
     } else {
-        atomic_store_explicit(&s->a.phase, APP_DRAINING, memory_order_release);
+        enter(s, APP_DRAINING);
         log_line(LOG_INFO, "stop", "%s: draining, at most %d ms", sig == SIGINT ? "SIGINT" : "SIGTERM", s->o.drain_ms);
     }
+}
+
+/* Every request that was admitted is in one of these; by Little's law the two times are equal once nothing is in hand.
+ */
+static void say_stopped(const server *s)
+{
+    const queue_counts n = batcher_count(s->a.queue);
+    log_line(
+        LOG_INFO, "stopped",
+        "%lld admitted = %lld answered + %lld expired + %lld cancelled + %lld failed + %lld in hand; refused: %lld "
+        "overloaded, %lld past their deadline; %.6f s in hand, %.6f s sojourn",
+        (long long)n.submitted, (long long)n.answered, (long long)n.expired, (long long)n.cancelled,
+        (long long)n.failed, (long long)n.in_hand, (long long)n.overloaded, (long long)n.hopeless,
+        (double)n.in_hand_ns * 1e-9, (double)n.sojourn_ns * 1e-9);
 }
 
 int serve_command(const options *given, const char *dir)
 {
     server s = {.o = *given};
-    error  err;
-    long   cores = sysconf(_SC_NPROCESSORS_ONLN);
+    error err;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (!s.o.loops) s.o.loops = cores >= 2 * CORES_PER_LOOP ? (int)(cores / CORES_PER_LOOP) : 1;
     s.a.options = &s.o;
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&s.signals);
     sigaddset(&s.signals, SIGTERM);
     sigaddset(&s.signals, SIGINT);
+    sigaddset(&s.signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &s.signals, NULL);
 
     log_options(&s.o);
-    status rc = listen_for(&s, &err);
+    status rc = flight_attach("main", &err);
+    if (rc == OK) rc = listen_for(&s, &err);
     if (rc == OK) rc = load(&s, dir, &err);
     if (rc != OK) {
         log_line(LOG_ERROR, "start", "%s", err.text);
@@ -176,10 +267,7 @@ int serve_command(const options *given, const char *dir)
     }
     serve(&s);
     bool drained = drain(&s);
-    batcher_counts counts = batcher_count(s.a.queue);
-    log_line(LOG_INFO, "stopped", "%lld requests answered, %lld refused, %lld cancelled, %lld failed",
-             (long long)counts.answered, (long long)counts.refused, (long long)counts.cancelled,
-             (long long)counts.failed);
+    say_stopped(&s);
     if (s.lost) return EXIT_GPU_FAILED;
     if (!drained) return EXIT_REFUSED | EXIT_AT_ONCE; /* what is left is the kernel's to free */
     return end(&s) ? EXIT_OK : EXIT_GPU_FAILED;

@@ -72,7 +72,7 @@ static void a_second_signal_ends_at_once(void)
 
 static void overload_is_refused(void)
 {
-    static const char *const small[] = {"--queue-tokens", "600", "--batch-tokens", "256", "--threads", "1", NULL};
+    static const char *const small[] = {"--max-wait", "100ms", "--batch-tokens", "256", "--threads", "1", NULL};
     server_process s;
     client c[CLIENTS];
     char *request = heavy(1), value[32];
@@ -100,7 +100,7 @@ static void overload_is_refused(void)
 
 static void the_departed_are_not_computed(void)
 {
-    static const char *const slow[] = {"--threads", "1", "--batch-tokens", "256", NULL};
+    static const char *const slow[] = {"--threads", "1", "--batch-tokens", "256", "--max-wait", "300s", NULL};
     server_process s;
     client first, gone;
     char *request = heavy(12);
@@ -113,7 +113,7 @@ static void the_departed_are_not_computed(void)
     CU_ASSERT_EQUAL(client_read_final(&first).status, 200);
     client_close(&first);
     CU_ASSERT_EQUAL(server_end(&s, SIGTERM), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(s.log, "1 requests answered, 0 refused, 1 cancelled, 0 failed"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.log, "2 admitted = 1 answered + 0 expired + 1 cancelled + 0 failed + 0 in hand"));
     free(request);
 }
 
@@ -233,7 +233,7 @@ void life_suite(CU_pSuite s)
 {
     CU_add_test(s, "SIGINT and SIGTERM: all in flight are answered, then exit 0", stopping_answers_all);
     CU_add_test(s, "a second signal ends at once", a_second_signal_ends_at_once);
-    CU_add_test(s, "beyond the queue's bound: 429 with Retry-After, and the rest is answered", overload_is_refused);
+    CU_add_test(s, "who would wait too long: 429 with Retry-After, and the rest is answered", overload_is_refused);
     CU_add_test(s, "D74 a client that has left is not computed, and counted", the_departed_are_not_computed);
     CU_add_test(s, "every command does what --help says", commands);
     CU_add_test(s, "a prompt goes before a text, by name and by default, over HTTP and by line",

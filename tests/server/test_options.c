@@ -34,7 +34,7 @@ static void precedence(void)
     char line[160];
     CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 0, line));
     CU_ASSERT_STRING_EQUAL(line, "listen=127.0.0.1:8080 (default)");
-    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 5, line));
+    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 7, line));
     CU_ASSERT_STRING_EQUAL(line, "batch-tokens=77 (environment)");
     CU_ASSERT_FALSE(options_line(&o, COMMAND_SERVE, 99, line));
 }
@@ -91,7 +91,16 @@ static void refusals(void)
                 {"--threads", "", "integer"},         {"--kernel", "sse", "sse"},
                 {"--log-level", "loud", "loud"},      {"--backend", "gpu", "\"gpu\""},
                 {"--batch-deadline-ms", "0", "1 to"},      {"--auto-truncate", "yes", "true or false"},
-                {"--nope", "1", "no such option"},    {"dir1", "dir2", "one directory"}};
+                {"--nope", "1", "no such option"},    {"dir1", "dir2", "one directory"},
+                {"--max-wait", "soon", "\"soon\", wanted a time of 1ms to 3600s"},
+                {"--max-wait", "0", "a time of"},     {"--max-wait", "3601s", "a time of"},
+                {"--max-wait", "2m", "a time of"},    {"--max-wait", "99999999999999999999s", "a time of"},
+                {"--slo", "10ms", "such as p99=100ms"}, {"--slo", "p99", "such as"},
+                {"--slo", "p99=10", "such as"},       {"--slo", "p100=10ms", "such as"},
+                {"--slo", "p49=10ms", "such as"},     {"--slo", "p99=0ms", "such as"},
+                {"--slo", "p99=3601s", "such as"},    {"--slo", "", "such as"},
+                {"--ops", "9090", "--ops is \"9090\", wanted HOST:PORT"},
+                {"--ops", "0.0.0.0:9090", "which others reach"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         options o;
         const char *dir;
@@ -108,6 +117,37 @@ static void refusals(void)
                     BAD_INPUT); /* not an option of this command */
 }
 
+static void times_and_the_objective(void)
+{
+    static const struct { const char *wait, *slo; int wait_ms, objective_ms; double ratio;
+    } rows[] = {{"250", "p99=10ms", 250, 10, 0.99}, {"250ms", "p99.9=2s", 250, 2000, 0.999}, {"2s", "p50=1ms", 2000, 1, 0.5}};
+    options o;
+    const char *dir;
+    error err;
+    char line[160];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--max-wait", rows[i].wait, "--slo", rows[i].slo), OK);
+        CU_ASSERT_EQUAL(o.max_wait_ms, rows[i].wait_ms);
+        CU_ASSERT_EQUAL(o.objective_ms, rows[i].objective_ms);
+        CU_ASSERT_DOUBLE_EQUAL(o.objective_ratio, rows[i].ratio, 1e-12);
+    }
+    for (int i = 0; options_line(&o, COMMAND_SERVE, i, line) && strncmp(line, "max-wait", 8); i++) {}
+    CU_ASSERT_STRING_EQUAL(line, "max-wait=2000ms (command line)");
+}
+
+static void the_ops_port_is_this_machine_s_alone(void)
+{
+    options o;
+    const char *dir;
+    error err;
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "[::1]:1"), OK);
+    CU_ASSERT(!strcmp(o.ops_host, "::1") && o.ops_port == 1);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "127.0.0.2:0"), OK);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1"), BAD_INPUT);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--insecure-ops", "true"), OK);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "127.evil.example:1"), BAD_INPUT);
+}
+
 void options_suite(CU_pSuite s)
 {
     CU_add_test(s, "the command line wins over the environment, that over the default, and the lines say so",
@@ -115,5 +155,7 @@ void options_suite(CU_pSuite s)
     CU_add_test(s, "what is cached lies where XDG_CACHE_HOME or HOME say, else where it is told",
                 the_cache_is_where_the_desktop_says);
     CU_add_test(s, "addresses of both families are read", addresses);
+    CU_add_test(s, "times are read with their unit, the objective with its share", times_and_the_objective);
+    CU_add_test(s, "the ops port is on loopback unless one insists", the_ops_port_is_this_machine_s_alone);
     CU_add_test(s, "what cannot be is refused with the value seen", refusals);
 }

@@ -1,4 +1,5 @@
 #include "server.h"
+#include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +25,8 @@ static pid_t run(const char *const *words, int in, int out, int err)
     if (out >= 0) dup2(out, STDOUT_FILENO);
     if (err >= 0) dup2(err, STDERR_FILENO);
     setenv("BEELINE_BACKEND", "cpu", 1); /* on a machine with a GPU, too */
+    setenv("BEELINE_OPS", "127.0.0.1:0", 1);
+    setenv("BEELINE_CACHE_DIR", "", 1); /* what was calibrated on this machine is not the test's */
     for (int i = 0; environment && environment[i]; i++) putenv((char *)(size_t)environment[i]);
     execv(BEELINE_BINARY, argv);
     _exit(127);
@@ -42,20 +45,49 @@ static bool read_log(server_process *s, int ms)
     return true;
 }
 
+/* Of the first address behind `words`; 0: there is none. */
+static int port_after(const char *log, const char *words)
+{
+    static const char address[] = "http://127.0.0.1:";
+    const char *at = log ? strstr(log, words) : NULL;
+    at = at ? strstr(at, address) : NULL;
+    return at ? atoi(at + strlen(address)) : 0;
+}
+
+/* What every server says when it stops must add up, whatever its clients did: no request is lost or answered twice, and
+ * by Little's law the time that requests were in hand is the time that they were there. */
+static void check_books(const server_process *s)
+{
+    long long admitted, answered, expired, cancelled, failed, in_hand;
+    double held_s, sojourn_s;
+    const char *at = strstr(s->log, "\"stopped\""), *law = at ? strstr(at, "deadline; ") : NULL;
+    at = at ? strstr(at, "\"message\":\"") : NULL;
+    if (!at || !law) return; /* it was killed, or never ready */
+    CU_ASSERT_EQUAL_FATAL(sscanf(at,
+                                 "\"message\":\"%lld admitted = %lld answered + %lld expired + %lld cancelled + %lld "
+                                 "failed + %lld in hand",
+                                 &admitted, &answered, &expired, &cancelled, &failed, &in_hand),
+                          6);
+    CU_ASSERT_EQUAL_FATAL(sscanf(law, "deadline; %lf s in hand, %lf s sojourn", &held_s, &sojourn_s), 2);
+    CU_ASSERT_EQUAL(admitted, answered + expired + cancelled + failed + in_hand);
+    if (in_hand == 0) CU_ASSERT_DOUBLE_EQUAL(held_s, sojourn_s, 2e-6); /* as printed */
+}
+
 bool server_start(server_process *s, const char *dir, const char *const *more)
 {
+    enum { OWN = 4 };
     const char *words[WORDS_MAX + 1] = {"serve", dir, "--listen", "127.0.0.1:0"}, *at = NULL;
-    int n = 4, pipes[2];
+    int n = OWN, pipes[2];
     memset(s, 0, sizeof *s);
-    for (; more && more[n - 4] && n < WORDS_MAX; n++) words[n] = more[n - 4];
+    for (; more && more[n - OWN] && n < WORDS_MAX; n++) words[n] = more[n - OWN];
     if (pipe2(pipes, O_CLOEXEC)) return false;
     s->pid = run(words, -1, -1, pipes[1]);
     close(pipes[1]);
     s->log_fd = pipes[0];
     while (!(at = strstr(s->log, "\"ready\"")) || !strchr(at, '\n'))
         if (!read_log(s, READY_MS)) break;
-    at = at ? strstr(at, "http://127.0.0.1:") : NULL;
-    if (at) s->port = atoi(at + strlen("http://127.0.0.1:"));
+    s->ops_port = port_after(s->log, "ops on");
+    s->port = port_after(at, "");
     if (!s->port) {
         fprintf(stderr, "the server did not start: %s\n", s->log);
         server_end(s, SIGKILL);
@@ -69,6 +101,7 @@ int server_end(server_process *s, int sig)
     if (sig) kill(s->pid, sig);
     while (read_log(s, READY_MS)) continue;
     close(s->log_fd);
+    check_books(s);
     if (waitpid(s->pid, &how, 0) != s->pid) return -1;
     return WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
 }
