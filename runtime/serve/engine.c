@@ -18,14 +18,13 @@ enum {
     SEED_SHAPES = 4
 };
 
-/* As many short sequences as the batch has room for. */
+/* `tokens` as short sequences, as many as a batch may have; fewer tokens where those cannot be long enough. */
 static service_row many_short(const engine *e, int tokens)
 {
     const int longest = e->description.max_tokens, room = e->options.batch_sequences;
-    const int shortest = SEED_SHORT < longest ? SEED_SHORT : longest, sequences = tokens / shortest;
-    service_row r = {.tokens = tokens, .sequences = sequences < 1 ? 1 : sequences < room ? sequences : room};
-    if (r.tokens / longest >= r.sequences) r.tokens = r.sequences * longest;
-    return r;
+    const int each = SEED_SHORT < longest ? SEED_SHORT : longest, wanted = (tokens + each - 1) / each;
+    const int sequences = wanted < room ? wanted : room;
+    return (service_row){.tokens = tokens / longest < sequences ? tokens : sequences * longest, .sequences = sequences};
 }
 
 /* The service times that an engine knows of itself.  One sequence of the longest length comes first: it is the warm-up

@@ -239,7 +239,7 @@ static bool was_run(int tokens, int sequences)
 static void a_start_knows_its_service_times(void)
 {
     static const struct { int tokens, sequences, largest, in; } rows[] = {
-        {256, 16, 256, 4}, {256, 2, 128, 2}, {256, 1, 64, 1}, {64, 16, 64, 1}, {1, 1, 64, 1}, {100, 3, 100, 1}};
+        {256, 16, 256, 4}, {256, 2, 128, 2}, {256, 1, 64, 1}, {64, 16, 64, 1}, {1, 1, 64, 1}, {100, 3, 100, 2}};
     begin(embedding); /* 64 positions */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int cpu = 0; cpu < 2; cpu++) {
@@ -286,8 +286,15 @@ static void run(running *r)
     begin(embedding);
     CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
     atomic_store(&batches, 0); /* from here on the executor's */
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, (policy_limits){256, 16, 10000}, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, options, &err), OK);
+    const policy_limits limits = {.objective_ns = 100000000,
+                                  .max_wait_ns = 1000000000,
+                                  .batch_tokens = 256,
+                                  .batch_sequences = 16,
+                                  .longest = 64,
+                                  .executors = 1,
+                                  .max_requests = 100};
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &r->e->seed, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, 0, options, &err), OK);
 }
 
 static void stop(running *r, status expected)
