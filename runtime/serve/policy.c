@@ -13,15 +13,25 @@ static double ns_per_token(const service_model *m, int tokens)
     return (double)service_predict_ns(m, tokens, (tokens + TYPICAL_TOKENS - 1) / TYPICAL_TOKENS) / tokens;
 }
 
+/* The smallest batch at that share of the budget's speed, which is taken to rise with the tokens. */
+static int tokens_at_speed(const service_model *m, const policy_plan *p, double share)
+{
+    int slow = 0, quick = p->budget_tokens;
+    while (quick - slow > 1) {
+        const int middle = slow + (quick - slow) / 2;
+        if (ns_per_token(m, middle) * share > p->ns_per_token) slow = middle;
+        else quick = middle;
+    }
+    return quick;
+}
+
 policy_plan policy_plan_make(const policy_limits *l, const service_model *m)
 {
-    policy_plan p = {.quantum_tokens = 1};
+    policy_plan p = {0};
     p.budget_tokens = service_tokens_within(m, l->objective_ns / 2, TYPICAL_TOKENS, l->longest, l->batch_tokens);
     p.ns_per_token = ns_per_token(m, p.budget_tokens);
-    while (p.quantum_tokens < p.budget_tokens &&
-           ns_per_token(m, p.quantum_tokens) * POLICY_QUANTUM_SPEED > p.ns_per_token)
-        p.quantum_tokens += 1 + p.quantum_tokens / 8;
-    if (p.quantum_tokens > p.budget_tokens) p.quantum_tokens = p.budget_tokens;
+    p.quantum_tokens = tokens_at_speed(m, &p, POLICY_QUANTUM_SPEED);
+    p.quiet_tokens = tokens_at_speed(m, &p, POLICY_QUIET_SPEED);
     return p;
 }
 
@@ -33,17 +43,27 @@ int64_t policy_due_ns(const policy_plan *p, lane of, int64_t arrived_ns, int64_t
 
 static int64_t min_ns(int64_t a, int64_t b) { return a < b ? a : b; }
 
+int policy_ahead_tokens(const policy_plan *p, int64_t last_query_ns, int64_t now_ns)
+{
+    return now_ns - last_query_ns > POLICY_QUIET_NS ? p->quiet_tokens : p->quantum_tokens;
+}
+
 bool policy_joins(const policy_limits *l, const policy_plan *p, const service_model *m, const policy_batch *open,
                   const policy_sequence *s, int64_t begin_ns, policy_trigger *why)
 {
     if (open->sequences == 0) return true;
     const int tokens = open->tokens + s->tokens;
-    *why = TRIGGER_FULL;
-    if (open->sequences >= l->batch_sequences || tokens > l->batch_tokens) return false;
-    if (tokens > (s->due_ns <= begin_ns ? p->budget_tokens : p->quantum_tokens)) return false;
-    *why = TRIGGER_DEADLINE;
-    return !policy_hopeless(service_predict_ns(m, tokens, open->sequences + 1),
-                            min_ns(open->first_deadline_ns, s->deadline_ns), begin_ns);
+    const int most = s->due_ns <= begin_ns ? p->budget_tokens : open->ahead_tokens;
+    if (open->sequences >= l->batch_sequences || tokens > l->batch_tokens || tokens > most) {
+        *why = TRIGGER_FULL;
+        return false;
+    }
+    if (policy_hopeless(service_predict_ns(m, tokens, open->sequences + 1),
+                        min_ns(open->first_deadline_ns, s->deadline_ns), begin_ns)) {
+        *why = TRIGGER_DEADLINE;
+        return false;
+    }
+    return true;
 }
 
 int64_t policy_cut_ns(const policy_plan *p, int64_t due_tokens, int64_t busy_until_ns, int64_t now_ns)

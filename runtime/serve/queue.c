@@ -30,6 +30,7 @@ struct queue {
     queue_counts counts;
     int64_t last_ns;        /* until then counts.in_hand_ns is summed up */
     int64_t latest_due_ns;  /* nothing queued is due later */
+    int64_t last_query_ns;  /* submission of the last that was due when it came */
     int64_t *busy_until_ns; /* [executors] */
 };
 
@@ -91,6 +92,7 @@ status queue_open(queue **out, policy_limits limits, const service_table *seed, 
     queue *q = calloc(1, sizeof *q);
     if (!q) return fail(err, NO_MEMORY, "no memory for the queue");
     q->limits = limits;
+    q->last_query_ns = -POLICY_QUIET_NS;
     service_seed(&q->service, seed);
     q->plan = policy_plan_make(&q->limits, &q->service);
     TAILQ_INIT(&q->list);
@@ -135,12 +137,12 @@ static int64_t flow_ns(const queue *q, int64_t tokens)
     return (int64_t)((double)tokens * q->plan.ns_per_token / q->limits.executors);
 }
 
-/* What is uncut of j with nothing else to do: in one batch, or over all devices. */
+/* What is uncut of j with nothing else to do: in one batch, or in full ones over all devices. */
 static int64_t own_ns(const queue *q, const job *j)
 {
-    const int64_t tokens = tokens_of(j, j->taken, j->n - j->taken);
-    if (tokens > q->plan.budget_tokens) return flow_ns(q, tokens);
-    return service_predict_ns(&q->service, (int)tokens, j->n - j->taken);
+    const int64_t tokens = tokens_of(j, j->taken, j->n - j->taken), most = q->plan.budget_tokens;
+    if (tokens <= most) return service_predict_ns(&q->service, (int)tokens, j->n - j->taken);
+    return flow_ns(q, tokens > most * q->limits.executors ? tokens : most * q->limits.executors);
 }
 
 /* Queued tokens that are due by then.  Within a request the due time rises with the tokens, so between its first and
@@ -279,6 +281,7 @@ status queue_submit(queue *q, job *j, int64_t now_ns, int *retry_after_s, error 
     q->counts.in_hand++;
     const int64_t order = q->counts.submitted++;
     if (q->due.n == 0 || j->last_due_ns > q->latest_due_ns) q->latest_due_ns = j->last_due_ns;
+    if (j->last_due_ns == now_ns) q->last_query_ns = now_ns;
     heap_add(&q->due, due_entry(j, order));
     if (j->deadline_ns != INT64_MAX) heap_add(&q->deadline, deadline_entry(q, j, order));
     q->counts.queued_requests++;
@@ -359,19 +362,21 @@ queue_batch queue_cut(queue *q, batch_part *parts, int cap, bool draining, int64
 {
     queue_batch b = {.trigger = TRIGGER_IDLE};
     const int64_t begin = begin_ns(q, now_ns);
-    int64_t first_deadline_ns = INT64_MAX;
+    policy_batch open = {.first_deadline_ns = INT64_MAX,
+                         .ahead_tokens = policy_ahead_tokens(&q->plan, q->last_query_ns, now_ns)};
     advance(q, now_ns);
     while (q->due.n > 0) {
         const job *j = q->due.at[0].j;
-        const policy_batch open = {b.tokens, b.sequences, first_deadline_ns};
         const policy_sequence next = {(int)tokens_of(j, j->taken, 1), q->due.at[0].key, j->deadline_ns};
         if (!policy_joins(&q->limits, &q->plan, &q->service, &open, &next, begin, &b.trigger)) break;
         if (b.n == cap) {
             b.trigger = TRIGGER_FULL;
             break;
         }
-        if (j->deadline_ns < first_deadline_ns) first_deadline_ns = j->deadline_ns;
+        if (j->deadline_ns < open.first_deadline_ns) open.first_deadline_ns = j->deadline_ns;
         take(q, &b, parts, now_ns);
+        open.tokens = b.tokens;
+        open.sequences = b.sequences;
     }
     if (b.n == 0) return b;
     if (draining) b.trigger = TRIGGER_DRAIN;

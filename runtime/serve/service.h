@@ -36,6 +36,7 @@ int64_t service_calibrated_ns(const service_model *m, int tokens, int sequences)
 int64_t service_predict_ns(const service_model *m, int tokens, int sequences);    /* with what was learned; >= 1 */
 void service_learn(service_model *m, int tokens, int sequences, int64_t took_ns);
 /* The largest T in [least, most] with predict(T, sequences in proportion: one per `length` tokens) <= limit_ns; `least`
- * when there is none.  Where what was learned makes a larger T the faster one, it is some T within the limit. */
+ * when that is too slow already.  Where what was learned makes a larger T the faster one, it is some T within the
+ * limit. */
 int service_tokens_within(const service_model *m, int64_t limit_ns, int length, int least, int most);
 #endif
