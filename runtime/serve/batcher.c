@@ -101,7 +101,7 @@ static void hand_back(job_list *complete, int64_t now_ns)
 {
     for (job *j; (j = TAILQ_FIRST(complete));) {
         TAILQ_REMOVE(complete, j, entry); /* done() may free j */
-        if (j->cut_ns == 0)
+        if (j->cut_ns == 0) /* no device saw it */
             flight_note(now_ns, FLIGHT_DROP, (uint32_t)j->result, (uint64_t)(now_ns - j->submitted_ns) / 1000,
                         (uint64_t)j->starts[j->n]);
         j->done(j, j->result, &j->why);
@@ -147,14 +147,16 @@ static void set_busy_locked(batcher *b, int executor, int64_t until_ns)
     queue_set_busy(b->queue, executor, until_ns);
 }
 
-/* Who follows what was left: another idle executor. */
-static void look_locked(batcher *b, seat *s, int64_t now_ns)
+/* Renews what is known without the lock, wakes another idle executor for what is left; returns the due tokens. */
+static int64_t look_locked(batcher *b, seat *s, int64_t now_ns)
 {
     const bool waiting = queue_count(b->queue, now_ns).queued_requests > 0;
+    const int64_t due_tokens = queue_due_tokens(b->queue, now_ns);
     s->plan = queue_plan(b->queue);
     atomic_store_explicit(&b->waiting, waiting, memory_order_relaxed);
-    atomic_store_explicit(&b->due_tokens, queue_due_tokens(b->queue, now_ns), memory_order_relaxed);
+    atomic_store_explicit(&b->due_tokens, due_tokens, memory_order_relaxed);
     if (waiting) pthread_cond_signal(&b->work);
+    return due_tokens;
 }
 
 static void note_cut(int64_t now_ns, const queue_batch *cut)
@@ -177,9 +179,10 @@ int batcher_take(batcher *b, int executor, batch_part *parts, int cap, int64_t u
         seat *s = sit_locked(b, executor);
         const int64_t now_ns = clock_ns();
         const bool closed = b->closed, enough = late;
+        set_busy_locked(b, executor, 0); /* before the others: both ask when a batch could begin */
         queue_expire(b->queue, now_ns, &complete);
         *cut = queue_cut(b->queue, parts, cap, closed, now_ns);
-        set_busy_locked(b, executor, cut->n > 0 ? now_ns + cut->predicted_ns : 0);
+        if (cut->n > 0) set_busy_locked(b, executor, now_ns + cut->predicted_ns);
         look_locked(b, s, now_ns);
         if (cut->n == 0 && !closed && !late && TAILQ_EMPTY(&complete)) late = !wait_locked(b, until_ns);
         pthread_mutex_unlock(&b->lock);
@@ -209,14 +212,16 @@ int batcher_try_take(batcher *b, int executor, batch_part *parts, int cap, int64
     pthread_mutex_lock(&b->lock);
     seat *s = sit_locked(b, executor);
     const int64_t now_ns = clock_ns();
+    set_busy_locked(b, executor, busy_until_ns);
     queue_expire(b->queue, now_ns, &complete);
-    look_locked(b, s, now_ns);
-    if (policy_cut_ns(&s->plan, queue_due_tokens(b->queue, now_ns), busy_until_ns, now_ns) <= now_ns) {
+    const int64_t due_tokens = look_locked(b, s, now_ns);
+    if (policy_cut_ns(&s->plan, due_tokens, busy_until_ns, now_ns) <= now_ns)
         *cut = queue_cut(b->queue, parts, cap, b->closed, now_ns);
+    if (cut->n > 0) {
+        const int64_t begin_ns = busy_until_ns > now_ns ? busy_until_ns : now_ns; /* what runs may be overdue */
+        set_busy_locked(b, executor, begin_ns + cut->predicted_ns);
         look_locked(b, s, now_ns);
     }
-    const int64_t free_ns = busy_until_ns > now_ns ? busy_until_ns : now_ns; /* a batch may be late */
-    set_busy_locked(b, executor, cut->n > 0 ? free_ns + cut->predicted_ns : busy_until_ns);
     pthread_mutex_unlock(&b->lock);
     if (cut->n > 0) note_cut(now_ns, cut);
     hand_back(&complete, now_ns);

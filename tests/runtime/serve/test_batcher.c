@@ -19,6 +19,10 @@ static const int64_t SECOND_NS = 1000000000, HOUR_NS = 3600 * SECOND_NS;
 /* A token takes a microsecond, a sequence nothing. */
 static const service_table microseconds = {.row = {{1, 1, 1000, 0}, {BUDGET, 1, BUDGET * 1000, 0}}, .n = 2};
 
+/* A full batch takes an eighth of an hour. */
+static const service_table minutes = {
+    .row = {{1, 1, 3600000000000 / 800, 0}, {BUDGET, 1, 3600000000000 / 800 * BUDGET, 0}}, .n = 2};
+
 typedef struct {
     job j;
     int32_t starts[SEQUENCES_MAX + 1], ids[SEQUENCES_MAX * BUDGET];
@@ -53,7 +57,7 @@ static request *request_make(int n, int tokens)
 }
 
 /* A budget of BUDGET tokens in 8 sequences; the objective and the wait allowed are as long as nothing here takes. */
-static batcher *batcher_make(int executors)
+static batcher *batcher_make_at(int executors, const service_table *times)
 {
     batcher *b;
     error err = {""};
@@ -64,9 +68,11 @@ static batcher *batcher_make(int executors)
                                   .longest = BUDGET,
                                   .executors = executors,
                                   .max_requests = 1000};
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, limits, &microseconds, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&b, limits, times, &err), OK);
     return b;
 }
+
+static batcher *batcher_make(int executors) { return batcher_make_at(executors, &microseconds); }
 
 static status submit(batcher *b, request *r, error *err)
 {
@@ -82,17 +88,17 @@ static void must_submit(batcher *b, request *r)
     CU_ASSERT_EQUAL_FATAL(submit(b, r, &err), OK);
 }
 
-static int take(batcher *b, batch_part *parts)
-{
-    queue_batch cut;
-    const int n = batcher_take(b, 0, parts, PARTS, INT64_MAX, &cut);
-    if (n > 0) CU_ASSERT_EQUAL(n, cut.n);
-    return n;
-}
-
 static int take_at_once(batcher *b, batch_part *parts, queue_batch *cut)
 {
     return batcher_take(b, 0, parts, PARTS, 1, cut); /* 1: long past */
+}
+
+static int take(batcher *b, batch_part *parts)
+{
+    queue_batch cut;
+    const int n = take_at_once(b, parts, &cut);
+    if (n > 0) CU_ASSERT_EQUAL(n, cut.n);
+    return n;
 }
 
 static void finish_ok(batcher *b, const batch_part *parts, int n)
@@ -401,23 +407,48 @@ static void the_end_of_what_runs_is_told_to_the_queue(void)
 /* What was cut adds to it. */
 static void what_is_taken_makes_its_device_busy(void)
 {
-    batcher *b = batcher_make(1);
+    batcher *b = batcher_make_at(1, &minutes);
     request *r[3] = {request_make(1, BUDGET), request_make(1, BUDGET), request_make(1, 10)};
     batch_part parts[PARTS];
     queue_batch cut;
-    for (int i = 0; i < 100; i++) batcher_learn(b, BUDGET, 1, HOUR_NS / 8); /* a batch takes that long by now */
     must_submit(b, r[0]);
     CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
     const int64_t until_ns = clock_ns() + cut.predicted_ns;
-    CU_ASSERT(cut.predicted_ns > HOUR_NS / 16);
+    CU_ASSERT_EQUAL(cut.predicted_ns, HOUR_NS / 8);
     must_submit(b, r[1]);
-    CU_ASSERT(r[1]->j.wait_ns > HOUR_NS / 32);
+    CU_ASSERT(r[1]->j.wait_ns > HOUR_NS / 16);
     CU_ASSERT_EQUAL(batcher_try_take(b, 0, parts + 1, PARTS - 1, until_ns, &cut), 1); /* full */
     must_submit(b, r[2]);
-    CU_ASSERT(r[2]->j.wait_ns > r[1]->j.wait_ns + HOUR_NS / 32);
+    CU_ASSERT(r[2]->j.wait_ns > r[1]->j.wait_ns + HOUR_NS / 16);
     batcher_cancel(b, &r[2]->j);
     finish_ok(b, parts, 2);
     for (int i = 0; i < 3; i++) free(r[i]);
+    end(b);
+}
+
+/* Of two whose deadlines do not allow one batch after what runs, both go when that is over much earlier. */
+static void an_idle_device_is_known_to_be(void)
+{
+    const int64_t token_ns = minutes.row[0].median_ns;
+    batcher *b = batcher_make_at(1, &minutes);
+    request *r[3] = {request_make(1, BUDGET), request_make(1, 10), request_make(1, 10)};
+    batch_part parts[PARTS];
+    queue_batch cut;
+    must_submit(b, r[0]);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 1);
+    r[1]->j.deadline_ns = clock_ns() + (BUDGET + 19) * token_ns;
+    r[2]->j.deadline_ns = clock_ns() + (BUDGET + 40) * token_ns;
+    must_submit(b, r[1]);
+    must_submit(b, r[2]);
+    finish_ok(b, parts, 1);
+    CU_ASSERT_EQUAL(take_at_once(b, parts, &cut), 2);
+    CU_ASSERT_NOT_EQUAL(cut.trigger, TRIGGER_DEADLINE);
+    finish_ok(b, parts, cut.n);
+    for (int i = 0; i < 3; i++) {
+        if (r[i]->calls == 0) batcher_cancel(b, &r[i]->j);
+        CU_ASSERT_EQUAL(r[i]->result, OK);
+        free(r[i]);
+    }
     end(b);
 }
 
@@ -697,7 +728,8 @@ static void what_one_leaves_wakes_the_other(void)
 static void *wait_for_the_end(void *arg)
 {
     batch_part parts[PARTS];
-    return take(arg, parts) == 0 ? arg : NULL;
+    queue_batch cut;
+    return batcher_take(arg, 0, parts, PARTS, INT64_MAX, &cut) == 0 ? arg : NULL;
 }
 
 static void close_wakes_an_idle_executor(void)
@@ -752,6 +784,7 @@ void batcher_suite(CU_pSuite s)
     CU_add_test(s, "bulk that is not due does not make a batch full", bulk_does_not_make_a_batch_full);
     CU_add_test(s, "admission knows when what runs will end", the_end_of_what_runs_is_told_to_the_queue);
     CU_add_test(s, "what is taken makes its device busy for as long as predicted", what_is_taken_makes_its_device_busy);
+    CU_add_test(s, "a device that is idle earlier than predicted is known to be", an_idle_device_is_known_to_be);
     CU_add_test(s, "what was learned changes the plan, not the table", what_was_learned_changes_the_plan);
     CU_add_test(s, "close drains what is queued, and says so", close_drains_what_is_queued);
     CU_add_test(s, "waiting ends with work or when it is late", waiting_ends_when_it_should);

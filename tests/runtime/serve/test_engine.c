@@ -283,16 +283,16 @@ static void run(running *r)
 {
     error err;
     const executor_options options = {.batch_deadline_ms = 60000, .golden_every_ms = GOLDEN_EVERY_MS};
-    begin(embedding);
-    CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
-    atomic_store(&batches, 0); /* from here on the executor's */
-    const policy_limits limits = {.objective_ns = 100000000,
+    const policy_limits limits = {.objective_ns = 1000000000,
                                   .max_wait_ns = 1000000000,
                                   .batch_tokens = 256,
                                   .batch_sequences = 16,
-                                  .longest = 64,
+                                  .longest = 256,
                                   .executors = 1,
                                   .max_requests = 100};
+    begin(embedding);
+    CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
+    atomic_store(&batches, 0); /* from here on the executor's */
     CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &r->e->seed, &err), OK);
     CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, 0, options, &err), OK);
 }
@@ -331,6 +331,9 @@ static void an_idle_device_is_checked(void)
     atomic_store(&fails, NO_MEMORY); /* is told, and harms nobody */
     CU_ASSERT_TRUE(eventually_checked(7));
     CU_ASSERT_FALSE(executor_lost(r.x, &why));
+    executor_counts c = executor_count(r.x);
+    CU_ASSERT(c.golden_ok > 0 && c.golden_failed == 0 && c.device_errors > 0);
+    CU_ASSERT(c.batches == 0 && c.busy_s > 0);
     stop(&r, OK);
 
     for (int how = 1; how <= 2; how++) {
@@ -339,6 +342,8 @@ static void an_idle_device_is_checked(void)
         atomic_store(&wrong, how);
         CU_ASSERT_TRUE(eventually_lost(&r, &why));
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "wrong numbers"));
+        c = executor_count(r.x);
+        CU_ASSERT(c.golden_failed == 1 && c.device_errors == 0 && c.watchdog_trips == 0);
         stop(&r, GPU_LOST);
     }
 
