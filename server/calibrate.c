@@ -182,7 +182,7 @@ static void print(const capacity *c, const options *o, const char *dir, const ch
         printf("%-12s holds up to %.1f requests/s, %.0f tokens/s (Poisson, single texts): p50 %.1f ms, p99 %.1f ms\n",
                o->slo, c->knee_requests_per_s, c->knee_tokens_per_s, c->knee_p50_ms, c->knee_p99_ms);
     else
-        printf("%-12s does not hold at any load: a request alone has p50 %.1f ms, p99 %.1f ms\n", o->slo,
+        printf("%-12s holds at no rate that was tried: a request alone has p50 %.1f ms, p99 %.1f ms\n", o->slo,
                c->knee_p50_ms, c->knee_p99_ms);
     printf("saved        %s\n", path);
     printf("used by      beeline serve %s%s%s, for its batches, waits and refusals from the first request on\n", dir,

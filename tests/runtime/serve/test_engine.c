@@ -250,10 +250,17 @@ static void a_start_knows_its_service_times(void)
             atomic_store(&batches, 0);
             CU_ASSERT_EQUAL_FATAL(open_engine(&e, cpu ? ENGINE_CPU : ENGINE_CUDA, o, &err), OK);
             CU_ASSERT_EQUAL(service_check(&e->seed, &err), OK);
-            const service_row *last = &e->seed.row[e->seed.n - 1];
-            CU_ASSERT_EQUAL(last->tokens, rows[i].largest);
-            if (rows[i].in > 1) CU_ASSERT_EQUAL(last->sequences, rows[i].in);
-            if (!cpu) CU_ASSERT_TRUE(was_run(16, 1) && was_run(64, 1));
+            const service_row last = e->seed.row[e->seed.n - 1];
+            CU_ASSERT(last.tokens >= 64); /* the longest */
+            engine_close(e);
+            if (cpu) continue; /* a slow one has no time for more */
+            CU_ASSERT_EQUAL(last.tokens, rows[i].largest);
+            if (rows[i].in > 1) CU_ASSERT_EQUAL(last.sequences, rows[i].in);
+            CU_ASSERT_TRUE(was_run(16, 1) && was_run(64, 1));
+            const int calls = batches; /* a device of its own is asked for the same at each start */
+            atomic_store(&batches, 0);
+            CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CUDA, o, &err), OK);
+            CU_ASSERT_EQUAL(batches, calls);
             engine_close(e);
         }
     tiny_folder_remove(folder);
