@@ -13,6 +13,7 @@ enum {
 int serve_command(const options *o, const char *dir);       /* serve.c */
 int embed_command(const options *o, const char *dir);       /* embed_lines.c */
 int check_command(const options *o, const char *dir);       /* check.c */
+int calibrate_command(const options *o, const char *dir);   /* calibrate.c */
 int healthcheck_command(const options *o, const char *dir); /* healthcheck.c; dir is NULL */
 int version_command(const options *o, const char *dir);     /* main.c; neither is used */
 

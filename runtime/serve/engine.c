@@ -5,22 +5,55 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/model/weights.h"
+#include "stopwatch.h"
 
 static const char CUDA_LIBRARY[] = "libbeeline_cuda.so";
 
-/* One sequence of the longest length touches all weights and wakes all threads. */
-static status warm_up(engine *e, error *err)
+enum {
+    SEED_RUNS = 3,
+    SEED_LEAST = 16,     /* tokens: a short query */
+    SEED_SHORT = 64,     /* of the sequences in the shapes with many */
+    SEED_NS = 250000000, /* for all shapes, on a CPU */
+    SEED_SHAPES = 4
+};
+
+/* `tokens` as short sequences, as many as a batch may have; fewer tokens where those cannot be long enough. */
+static service_row many_short(const engine *e, int tokens)
 {
-    int n = e->description.max_tokens, vocab = tokenizer_vocab_size(e->tokens);
-    int32_t *ids = malloc((size_t)n * sizeof *ids), starts[2] = {0, n};
-    float   *row = malloc((size_t)backend_columns(&e->description) * sizeof *row);
-    uint8_t  normalize = 1;
-    batch    b = {.S = 1, .T = n, .longest = n, .ids = ids, .starts = starts, .normalize = &normalize};
-    status   rc = ids && row ? OK : fail(err, NO_MEMORY, "no memory for a warm-up of %d tokens", n);
-    for (int i = 0; rc == OK && i < n; i++) ids[i] = (int32_t)(((int64_t)i * 7919) % vocab);
-    if (rc == OK) rc = backend_forward(e->ops, e->device, &b, row, err);
-    free(ids);
-    free(row);
+    const int longest = e->description.max_tokens, room = e->options.batch_sequences;
+    const int each = SEED_SHORT < longest ? SEED_SHORT : longest, wanted = (tokens + each - 1) / each;
+    const int sequences = wanted < room ? wanted : room;
+    return (service_row){.tokens = tokens / longest < sequences ? tokens : sequences * longest, .sequences = sequences};
+}
+
+/* The service times that an engine knows of itself.  One sequence of the longest length comes first: it is the warm-up
+ * that touches all weights and wakes all threads, and on a CPU that is slow for the model it is all there is time for.
+ * A device of its own needs no limit, and so makes the same calls at each start. */
+static status measure_seed(engine *e, error *err)
+{
+    const int longest = e->description.max_tokens, least = SEED_LEAST < longest ? SEED_LEAST : longest;
+    service_row shapes[SEED_SHAPES] = {{.tokens = least, .sequences = 1},
+                                       {.tokens = longest, .sequences = 1},
+                                       many_short(e, longest),
+                                       many_short(e, e->options.batch_tokens)}; /* ascending; some may be the same */
+    const int64_t until_ns = e->golden ? INT64_MAX : clock_ns() + SEED_NS;
+    stopwatch w;
+    status rc = stopwatch_open(&w, e, err);
+    if (rc == OK) rc = stopwatch_row(&w, &shapes[1], SEED_RUNS, (until_ns - clock_ns()) / 2, err);
+    for (int i = 0; rc == OK && i < SEED_SHAPES; i++) {
+        const int64_t left_ns = until_ns - clock_ns();
+        service_row *r = &shapes[i];
+        const bool again = i > 0 && r->tokens == r[-1].tokens && r->sequences == r[-1].sequences;
+        if (again || r->median_ns || shapes[1].median_ns * r->tokens / longest > left_ns) continue;
+        rc = stopwatch_row(&w, r, SEED_RUNS, left_ns / (SEED_SHAPES - i), err);
+    }
+    for (int i = 0; i < SEED_SHAPES; i++) {
+        const service_row *r = &shapes[i], *last = e->seed.n ? &e->seed.row[e->seed.n - 1] : NULL;
+        const bool another = !last || r->tokens > last->tokens || r->sequences > last->sequences;
+        if (r->median_ns && another) e->seed.row[e->seed.n++] = *r;
+    }
+    stopwatch_keep_rising(&e->seed);
+    stopwatch_close(&w);
     return rc;
 }
 
@@ -118,7 +151,8 @@ status engine_open(engine **out, const char *dir, engine_options options, error 
     if (rc == OK) rc = load(e, d, err);
     directory_close(d);
     int64_t loaded_ns = clock_ns();
-    if (rc == OK) rc = e->golden ? check_golden(e, err) : warm_up(e, err);
+    if (rc == OK && e->golden) rc = check_golden(e, err);
+    if (rc == OK) rc = measure_seed(e, err);
     e->load_ns = loaded_ns - begun_ns;
     e->warm_ns = clock_ns() - loaded_ns;
     if (rc != OK) engine_close(e);

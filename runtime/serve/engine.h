@@ -5,6 +5,7 @@
 #include "runtime/backend/backend.h"
 #include "runtime/model/description.h"
 #include "runtime/text/tokenizer.h"
+#include "service.h"
 
 typedef enum { ENGINE_AUTO, ENGINE_CPU, ENGINE_CUDA } engine_backend;
 
@@ -26,11 +27,12 @@ typedef struct engine {
     golden             *golden;  /* NULL where the device is the CPU */
     engine_options      options; /* as they are in force */
     char                digest[65];
+    service_table       seed;    /* passes service_check(): what batches took at the end of the start */
     int64_t             load_ns, warm_ns;
 } engine;
 
-/* Loads, then runs every shape once: the first request pays for nothing.  A device other than the CPU has then given
- * the golden rows.
+/* Loads, then runs some batches: the first request pays for nothing, and what they took is the seed.  A device other
+ * than the CPU has before given the golden rows.
  * ENGINE_AUTO: the GPU; the CPU, with one log line that says why, where no GPU, no driver or no library is, or the GPU
  * cannot run this model.  A GPU that is there and fails is never replaced by the slow CPU: GPU_LOST.
  * ENGINE_CUDA: GPU_LOST where there is no GPU, too.

@@ -19,7 +19,9 @@ static refusal     opening;        /* of open(); rc OK: it opens */
 static const char *precision_said;
 static atomic_int  wrong;          /* 0: right, 1: one number of a row, 2: NaN */
 static atomic_int  fails;          /* a status that collect() gives, once */
+static atomic_int  spared;         /* batches before it does */
 static atomic_int  batches;
+static service_row seen[64];       /* the first of them; tokens and sequences */
 static const batch *slots[2];
 static bool         looked[2];
 
@@ -48,8 +50,9 @@ static status gpu_collect(backend *b, int slot, float *out, uint8_t *finite, err
         return PENDING;
     }
     slots[slot] = NULL;
-    atomic_fetch_add(&batches, 1);
-    if (failure != OK) {
+    const int nth = atomic_fetch_add(&batches, 1);
+    if (nth < (int)(sizeof seen / sizeof *seen)) seen[nth] = (service_row){.tokens = in->T, .sequences = in->S};
+    if (failure != OK && atomic_fetch_sub(&spared, 1) <= 0) {
         atomic_store(&fails, OK);
         return fail(err, failure, "told to fail");
     }
@@ -99,6 +102,7 @@ static void begin(tiny_model m)
     precision_said = "float16";
     atomic_store(&wrong, 0);
     atomic_store(&fails, OK);
+    atomic_store(&spared, 0);
     atomic_store(&batches, 0);
     slots[0] = slots[1] = NULL;
     folder = tiny_folder_make();
@@ -134,9 +138,10 @@ static void what_is_asked_for_is_used(void)
     begin(embedding);
     runs_on(ENGINE_CUDA, "cuda");
     runs_on(ENGINE_AUTO, "cuda");
-    CU_ASSERT_EQUAL(batches, 2); /* the golden rows, each time */
+    const int on_gpu = batches;
+    CU_ASSERT(on_gpu >= 4); /* the golden rows and at least one to time, each time */
     runs_on(ENGINE_CPU, "cpu");
-    CU_ASSERT_EQUAL(batches, 2);
+    CU_ASSERT_EQUAL(batches, on_gpu);
     tiny_folder_remove(folder);
 }
 
@@ -208,6 +213,59 @@ static void wrong_rows_refuse_the_start(void)
     tiny_folder_remove(folder);
 }
 
+static void one_that_fails_while_it_is_timed(void)
+{
+    begin(embedding);
+    for (int n = 1; n < 4; n++) {
+        atomic_store(&spared, n); /* the golden rows are right */
+        atomic_store(&fails, GPU_FAILED);
+        refused(ENGINE_AUTO, GPU_FAILED, "told to fail");
+    }
+    atomic_store(&fails, OK);
+    runs_on(ENGINE_AUTO, "cuda");
+    tiny_folder_remove(folder);
+}
+
+/* ---- what it takes ---- */
+
+static bool was_run(int tokens, int sequences)
+{
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
+        if (seen[i].tokens == tokens && seen[i].sequences == sequences) return true;
+    return false;
+}
+
+/* Which rows stay depends on the machine; the largest always does. */
+static void a_start_knows_its_service_times(void)
+{
+    static const struct { int tokens, sequences, largest, in; } rows[] = {
+        {256, 16, 256, 4}, {256, 2, 128, 2}, {256, 1, 64, 1}, {64, 16, 64, 1}, {1, 1, 64, 1}, {100, 3, 100, 2}};
+    begin(embedding); /* 64 positions */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int cpu = 0; cpu < 2; cpu++) {
+            engine *e;
+            error err;
+            const engine_options o = {.batch_tokens = rows[i].tokens, .batch_sequences = rows[i].sequences};
+            memset(seen, 0, sizeof seen);
+            atomic_store(&batches, 0);
+            CU_ASSERT_EQUAL_FATAL(open_engine(&e, cpu ? ENGINE_CPU : ENGINE_CUDA, o, &err), OK);
+            CU_ASSERT_EQUAL(service_check(&e->seed, &err), OK);
+            const service_row last = e->seed.row[e->seed.n - 1];
+            CU_ASSERT(last.tokens >= 64); /* the longest */
+            engine_close(e);
+            if (cpu) continue; /* a slow one has no time for more */
+            CU_ASSERT_EQUAL(last.tokens, rows[i].largest);
+            if (rows[i].in > 1) CU_ASSERT_EQUAL(last.sequences, rows[i].in);
+            CU_ASSERT_TRUE(was_run(16, 1) && was_run(64, 1));
+            const int calls = batches; /* a device of its own is asked for the same at each start */
+            atomic_store(&batches, 0);
+            CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CUDA, o, &err), OK);
+            CU_ASSERT_EQUAL(batches, calls);
+            engine_close(e);
+        }
+    tiny_folder_remove(folder);
+}
+
 /* Whatever the limits of a batch are, there is something to compare. */
 static void the_sequences_fit_the_batch(void)
 {
@@ -239,10 +297,10 @@ static void run(running *r)
                                   .longest = 256,
                                   .executors = 1,
                                   .max_requests = 100};
-    const service_table times = {.row = {{1, 1, 1000, 0}, {256, 1, 100000, 0}}, .n = 2};
     begin(embedding);
     CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &times, &err), OK);
+    atomic_store(&batches, 0); /* from here on the executor's */
+    CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &r->e->seed, &err), OK);
     CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, 0, options, &err), OK);
 }
 
@@ -314,6 +372,9 @@ void engine_suite(CU_pSuite s)
     CU_add_test(s, "rerankers and classifiers are refused by name: no route serves them", a_head_has_no_route);
     CU_add_test(s, "G90 a device that gives wrong rows or NaN is refused with the cosine and its limit",
                 wrong_rows_refuse_the_start);
+    CU_add_test(s, "a GPU that fails while its batches are timed is refused", one_that_fails_while_it_is_timed);
+    CU_add_test(s, "a start knows what a short, the longest and the largest batch take",
+                a_start_knows_its_service_times);
     CU_add_test(s, "the golden sequences fit into a batch of any limits", the_sequences_fit_the_batch);
     CU_add_test(s, "G90 an idle device is checked again and again; wrong rows end it", an_idle_device_is_checked);
 }
