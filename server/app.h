@@ -4,8 +4,6 @@
 #define SERVER_APP_H
 #include <stdatomic.h>
 #include <stdint.h>
-#include "http.h"
-#include "monitor.h"
 #include "options.h"
 #include "runtime/serve/batcher.h"
 #include "runtime/serve/capacity.h"
@@ -22,8 +20,8 @@ typedef struct app {
     executor      *executor;   /* likewise */
     const options *options;
     const capacity *capacity;  /* of this version on this device; NULL: it was not calibrated */
-    monitor       *monitor;    /* of the public port's requests; there before the ports are */
-    http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
+    struct monitor *monitor;   /* of the public port's requests; there before the ports are */
+    struct http_server *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *model_name;
     char           version[128]; /* the directory's name, fit for a header */
     int64_t        ready_unix_s;

@@ -6,6 +6,8 @@
 #include <sys/utsname.h>
 #include "build.h"
 #include "exposition.h"
+#include "http.h"
+#include "monitor.h"
 #include "process.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"

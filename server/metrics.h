@@ -5,6 +5,7 @@
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 #include "app.h"
+#include "out.h"
 
 /* The exposition.  Any thread; while the engine and the queue live.  Disturbs nobody: the queue's lock is held for one
  * copy of its counters. */

@@ -8,7 +8,9 @@
 #include <string.h>
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "server/http.h"
 #include "server/metrics.h"
+#include "server/monitor.h"
 
 static const int64_t MS = 1000000, S = 1000000000;
 enum { SERIES_MAX = 4000, FAMILIES_MAX = 100, NAME_MAX = 400 };
