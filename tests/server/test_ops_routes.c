@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "server/app.h"
+#include "server/http.h"
+#include "server/monitor.h"
 #include "server/ops_routes.h"
 #include "tests/support/client.h"
 
