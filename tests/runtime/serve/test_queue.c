@@ -26,6 +26,7 @@ static int retry_after_s;
 static void open_with(policy_limits l)
 {
     TAILQ_INIT(&ended);
+    memset(jobs, 0, sizeof jobs);
     CU_ASSERT_EQUAL_FATAL(queue_open(&q, l, &seed, &err), OK);
 }
 
@@ -34,12 +35,19 @@ static void open_usual(void) { open_with(usual); }
 /* Request i, n sequences of so many tokens. */
 static job *request(int i, int n, int tokens)
 {
+    CU_ASSERT_PTR_NULL_FATAL(jobs[i].owner);
     for (int k = 0; k <= n; k++) starts[i][k] = k * tokens;
     jobs[i] = (job){.n = n, .starts = starts[i], .deadline_ns = INT64_MAX};
     return &jobs[i];
 }
 
-static status submit(job *j, int64_t now_ns) { return queue_submit(q, j, now_ns, &retry_after_s, &err); }
+static status submit(job *j, int64_t now_ns)
+{
+    CU_ASSERT_PTR_NULL_FATAL(j->owner); /* else the lists would be a ring */
+    const status rc = queue_submit(q, j, now_ns, &retry_after_s, &err);
+    if (rc == OK) j->owner = j;
+    return rc;
+}
 
 static queue_batch cut(int64_t now_ns) { return queue_cut(q, parts, PARTS, false, now_ns); }
 
