@@ -101,7 +101,7 @@ static void hand_back(job_list *complete, int64_t now_ns)
 {
     for (job *j; (j = TAILQ_FIRST(complete));) {
         TAILQ_REMOVE(complete, j, entry); /* done() may free j */
-        if (j->cut_ns == 0) /* no device saw it */
+        if (j->cut_ns == 0)               /* no device saw it */
             flight_note(now_ns, FLIGHT_DROP, (uint32_t)j->result, (uint64_t)(now_ns - j->submitted_ns) / 1000,
                         (uint64_t)j->starts[j->n]);
         j->done(j, j->result, &j->why);
