@@ -9,6 +9,9 @@ typedef struct {
     const char *backend; /* "auto", "cpu", "cuda" */
     const char *filter; /* only rows whose name has this in it; NULL: all */
     const char *json;   /* where the report goes; NULL: nowhere */
+    /* load: as they stand in the command, NULL: not given */
+    const char *rate, *arrivals, *duration, *connections, *tokens, *lengths, *inputs, *seed, *deadline_ms, *priority,
+        *leave;
     int         quick;  /* 1: small shapes and few rounds, to see that it works and not how fast */
     report     *report;
 } bench_options;
@@ -16,6 +19,7 @@ typedef struct {
 typedef int bench_run(const bench_options *o);
 bench_run bench_tokenizer; /* target DIR */
 bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU's where there is one */
+bench_run bench_load;      /* target URL; 3: the run is invalid */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
 bench_run bench_host;      /* no target */
 #endif

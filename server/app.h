@@ -1,11 +1,14 @@
-/* app.h - what handlers share: the engine that answers, the queue before it, and whether we are ready. */
+/* app.h - what handlers share: the engine that answers, the queue before it, what is known of both, and whether we are
+ * ready. */
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 #include <stdatomic.h>
 #include <stdint.h>
 #include "options.h"
 #include "runtime/serve/batcher.h"
+#include "runtime/serve/capacity.h"
 #include "runtime/serve/engine.h"
+#include "runtime/serve/executor.h"
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
@@ -13,8 +16,12 @@ typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
 typedef struct app {
     _Atomic int    phase;      /* app_phase; release by main's thread, acquire by loops: the rest is set before READY */
     engine        *engine;     /* NULL while loading */
-    batcher       *queue;
+    batcher       *queue;      /* likewise */
+    executor      *executor;   /* likewise */
     const options *options;
+    const capacity *capacity;  /* of this version on this device; NULL: it was not calibrated */
+    struct monitor *monitor;   /* of the public port's requests; there before the ports are */
+    struct http_server *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *model_name;
     char           version[128]; /* the directory's name, fit for a header */
     int64_t        ready_unix_s;

@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "prompt.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 
 typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_form;
 
@@ -19,8 +20,8 @@ typedef struct {
     reply_form form;
     int        dimensions, truncated;
     bool       normalize;
-    int64_t    characters, tokens;
-    int64_t    parsed_ns, tokenized_ns;
+    bool       too_long;  /* an input, where it must not be cut */
+    int64_t    handed_ns; /* when done() was called */
     int32_t   *ids, *starts; /* [starts[n]], [n+1]: the job reads them */
     float     *rows;         /* [n, model's dimensions] */
     status     result;
@@ -30,6 +31,7 @@ typedef struct {
 static void embedding_free(void *state)
 {
     embedding *e = state;
+    if (!e) return;
     free(e->ids);
     free(e->starts);
     free(e->rows);
@@ -45,8 +47,9 @@ typedef struct {
     int32_t    *ids; /* one input before it is cut */
 } scratch;
 
-static status too_long(int i, int tokens, int limit, error *err)
+static status too_long(embedding *request, int i, int tokens, int limit, error *err)
 {
+    request->too_long = true;
     return fail(err, BAD_INPUT, "input %d has %d tokens, the limit is %d (\"truncate\": true cuts)", i, tokens, limit);
 }
 
@@ -55,7 +58,7 @@ static status take_ids(embedding *request, const scratch *s, int i, int *n, erro
 {
     int limit = s->e->description.max_tokens, vocab = tokenizer_vocab_size(s->e->tokens), count = 0;
     int total = cJSON_GetArraySize(s->ask->inputs[i].ids), skip = 0;
-    if (total > limit && !s->ask->truncate) return too_long(i, total, limit, err);
+    if (total > limit && !s->ask->truncate) return too_long(request, i, total, limit, err);
     if (total > limit && s->ask->side == CUT_LEFT) skip = total - limit;
     for (const cJSON *v = s->ask->inputs[i].ids->child; v; v = v->next) {
         int32_t id;
@@ -72,11 +75,11 @@ static status take_text(embedding *request, scratch *s, int i, int *n, error *er
 {
     int limit = s->e->description.max_tokens, full;
     text_view text = s->ask->inputs[i].text;
-    request->characters += (int64_t)text.n;
+    request->c->record.characters += (int64_t)text.n;
     status rc = prompt_join(&text, &s->text, s->ask->prompt, err);
     if (rc != OK) return rc;
     *n = tokenizer_encode(s->e->tokens, text, NULL, limit, s->ask->side, s->ids, NULL, &full);
-    if (full > limit && !s->ask->truncate) return too_long(i, full, limit, err);
+    if (full > limit && !s->ask->truncate) return too_long(request, i, full, limit, err);
     request->truncated += full > limit;
     memcpy(request->ids + request->starts[i], s->ids, (size_t)*n * sizeof *s->ids);
     return OK;
@@ -104,7 +107,7 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
         rc = ask->inputs[i].ids ? take_ids(request, &s, i, &n, err) : take_text(request, &s, i, &n, err);
         request->starts[i + 1] = request->starts[i] + n;
     }
-    if (rc == OK) request->tokens = request->starts[ask->n];
+    if (rc == OK) request->c->record.tokens = request->starts[ask->n];
     prompt_room_free(&s.text);
     free(s.ids);
     return rc;
@@ -112,26 +115,23 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
 
 /* ---- the reply */
 
-static double ms_between(int64_t from_ns, int64_t to_ns) { return (double)(to_ns - from_ns) * 1e-6; }
-
-static void write_headers(out *o, const embedding *e, int64_t written_ns)
+static void write_headers(out *o, const embedding *e)
 {
-    const call *c = e->c;
-    const job  *j = &e->work;
-    double parse = ms_between(c->read_ns, e->parsed_ns), tokens = ms_between(e->parsed_ns, e->tokenized_ns);
-    double queue = ms_between(j->submitted_ns, j->cut_ns), compute = ms_between(j->cut_ns, j->computed_ns);
-    double total = ms_between(c->read_ns, clock_ns());
-    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(c)->version, app_of(c)->engine->digest);
+    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(e->c)->version, app_of(e->c)->engine->digest);
     if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
-    out_format(o,
-               "server-timing: parse;dur=%.3f, tokenize;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, "
-               "serialize;dur=%.3f, total;dur=%.3f\r\n",
-               parse, tokens, queue, compute, ms_between(written_ns, clock_ns()), total);
-    out_format(o,
-               "x-compute-type: %s\r\nx-compute-time: %.0f\r\nx-compute-characters: %lld\r\nx-compute-tokens: %lld\r\n",
-               app_of(c)->engine->ops->name, total, (long long)e->characters, (long long)e->tokens);
-    out_format(o, "x-total-time: %.0f\r\nx-tokenization-time: %.0f\r\nx-queue-time: %.0f\r\nx-inference-time: %.0f\r\n",
-               total, tokens, queue, compute);
+    if (e->form == FORM_BINARY) out_format(o, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
+    out_bytes(o, "", 1);
+}
+
+/* Where the time went, as far as the request came. */
+static void note_times(embedding *e)
+{
+    int64_t *at = e->c->record.times.at;
+    at[STAGE_QUEUE] = e->work.submitted_ns;
+    at[STAGE_H2D] = e->work.cut_ns;
+    at[STAGE_COMPUTE] = e->work.begun_ns;
+    at[STAGE_D2H] = e->work.computed_ns;
+    at[STAGE_SERIALIZE] = e->handed_ns;
 }
 
 /* A row cut to its first components has length 1 again where it had before. */
@@ -179,11 +179,11 @@ static void write_rows(out *o, const embedding *e)
 static void embedding_reply(call *c)
 {
     embedding *e = c->state;
+    note_times(e);
     if (e->result != OK) {
         answer_error(c, e->result, 0, &e->why);
         return;
     }
-    int64_t begun_ns = clock_ns();
     out body = {0}, headers = {0};
     bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
     if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");
@@ -193,12 +193,10 @@ static void embedding_reply(call *c)
     if (openai) {
         out_text(&body, "],\"model\":");
         out_json_string(&body, app_of(c)->model_name, strlen(app_of(c)->model_name));
-        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e->tokens,
-                   (long long)e->tokens);
+        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)c->record.tokens,
+                   (long long)c->record.tokens);
     }
-    write_headers(&headers, e, begun_ns);
-    if (e->form == FORM_BINARY) out_format(&headers, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
-    out_bytes(&headers, "", 1);
+    write_headers(&headers, e);
     if (body.failed || headers.failed) {
         error err;
         out_free(&body);
@@ -216,31 +214,56 @@ static void computed(job *j, status result, const error *err)
     embedding *e = j->owner;
     e->result = result;
     if (result != OK) e->why = *err;
+    e->handed_ns = clock_ns();
     call_wake(e->c); /* from here on e belongs to the loop */
 }
 
 static void client_gone(call *c)
 {
     embedding *e = c->state;
-    atomic_store_explicit(&e->work.gone, true, memory_order_relaxed);
+    batcher_cancel(app_of(c)->queue, &e->work);
 }
 
 static bool wants_binary(const call *c) { return http_is(http_field(&c->head, "accept"), "application/octet-stream"); }
 
+/* The queue has said no, at once. */
+static void note_refusal(const call *c, status why, const job *j)
+{
+    if (why == OVERLOADED || why == EXPIRED)
+        flight_note(clock_ns(), FLIGHT_REFUSAL, why == OVERLOADED ? 429 : 504, (uint64_t)(j->wait_ns / 1000),
+                    (uint64_t)c->record.tokens);
+}
+
+static status submit(embedding *e, call *c, int *retry_after_s, error *err)
+{
+    /* before the submit: done() may come on another thread at once */
+    c->finish = embedding_reply;
+    c->gone = client_gone;
+    status rc = batcher_submit(app_of(c)->queue, &e->work, retry_after_s, err);
+    if (rc != OK) note_refusal(c, rc, &e->work);
+    return rc;
+}
+
 static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const app *, error *), bool openai)
 {
-    app *a = app_of(c);
-    cJSON *tree;
-    error err;
-    int retry_after_s = 0;
+    const app *a = app_of(c);
+    cJSON     *tree;
+    error      err;
+    lane       of;
+    int        retry_after_s = 0;
+    int64_t    deadline_ns;
     embed_contract ask;
-    if (!answer_ready(c) || !answer_body(c, &tree)) return;
-    embedding *e = calloc(1, sizeof *e);
+    if (!answer_ready(c)) return;
+    c->record.compute_type = a->engine->ops->name;
+    if (!answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
+    embedding *e = c->state = calloc(1, sizeof *e);
+    c->free_state = embedding_free;
     status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");
-    if (e) e->parsed_ns = clock_ns();
+    c->record.times.at[STAGE_TOKENIZE] = clock_ns();
     if (rc == OK) {
+        e->c = c;
+        c->record.sequences = ask.n;
         rc = tokenize(e, a->engine, &ask, &err);
-        e->tokenized_ns = clock_ns();
         e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
         e->dimensions = ask.dimensions;
         e->normalize = ask.normalize;
@@ -248,23 +271,17 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
                         .ids = e->ids,
                         .starts = e->starts,
                         .normalize = ask.normalize,
+                        .lane = of,
+                        .deadline_ns = deadline_ns,
                         .rows = e->rows,
                         .done = computed,
                         .owner = e};
         embed_contract_free(&ask);
     }
     cJSON_Delete(tree);
-    if (rc == OK) { /* before the submit: done() may come on another thread at once */
-        e->c = c;
-        c->state = e;
-        c->free_state = embedding_free;
-        c->finish = embedding_reply;
-        c->gone = client_gone;
-        rc = batcher_submit(a->queue, &e->work, &retry_after_s, &err);
-        if (rc == OK) return;
-    } else if (e) {
-        embedding_free(e);
-    }
+    if (rc == OK) rc = submit(e, c, &retry_after_s, &err);
+    if (rc == OK) return;
+    if (e && e->too_long) c->record.failure = FAILURE_TOO_LONG;
     answer_error(c, rc, retry_after_s, &err);
 }
 

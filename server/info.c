@@ -73,6 +73,7 @@ static void answer_status(call *c, const char *word)
 
 void health_ready_get(call *c)
 {
+    if (phase_of(c) != APP_READY) c->record.failure = FAILURE_DRAINING;
     switch (phase_of(c)) {
     case APP_LOADING: call_refuse(c, 503, NULL, 1, "the model is loading"); break;
     case APP_DRAINING: call_refuse(c, 503, NULL, 1, "the server is stopping"); break;

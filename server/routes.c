@@ -20,3 +20,5 @@ const route routes[] = {
     {"GET", "/health/startup", health_ready_get, 0, SHAPE_TEI, "the same"},
 };
 const int routes_count = sizeof routes / sizeof *routes;
+
+bool routes_compute(const route *r) { return r->run == embed_post || r->run == embeddings_post; }

@@ -1,6 +1,7 @@
 /* routes.h - everything this server answers, as one table; and who answers a request line. */
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
+#include <stdbool.h>
 #include <stddef.h>
 #include "http_parse.h"
 
@@ -19,6 +20,7 @@ typedef struct {
 
 extern const route routes[];
 extern const int   routes_count;
+bool routes_compute(const route *r); /* does it put work on the device?  The SLO is about those */
 
 /* The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
 const route *route_find(const route *table, int n, http_slice method, http_slice path, int *status, char allow[64]);

@@ -56,7 +56,8 @@ static status listen_for(server *s, error *err)
                                   .objective_ns = (int64_t)o->objective_ms * 1000000,
                                   .objective_ratio = o->objective_ratio,
                                   .routes = routes,
-                                  .n_routes = routes_count};
+                                  .n_routes = routes_count,
+                                  .computes = routes_compute};
     http_limits limits = {.routes = routes,
                           .n_routes = routes_count,
                           .host = o->host,
@@ -203,9 +204,9 @@ static bool drain(server *s)
 static bool end(server *s)
 {
     error why;
+    http_close(s->a.ops); /* a scrape reads the executor */
     if (s->a.queue) batcher_close(s->a.queue);
     if (executor_join(s->a.executor, &why) != OK) return false;
-    http_close(s->a.ops);
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
     engine_close(s->a.engine);

@@ -51,7 +51,9 @@ void tokenize_post(call *c)
     error err;
     out body = {0};
     tokenize_contract ask;
-    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    lane of;
+    int64_t deadline_ns;
+    if (!answer_ready(c) || !answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
     status rc = tokenize_contract_read(&ask, tree, app_of(c), &err);
     if (rc == OK) {
         rc = write_tokens(&body, app_of(c), &ask, &err);
@@ -120,7 +122,9 @@ void decode_post(call *c)
     cJSON *tree;
     error err;
     out body = {0};
-    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    lane of;
+    int64_t deadline_ns;
+    if (!answer_ready(c) || !answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
     status rc = write_texts(&body, app_of(c), tree, &err);
     cJSON_Delete(tree);
     if (rc == OK) {

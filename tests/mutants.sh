@@ -43,6 +43,78 @@ mutant 'a vocabulary may lack a special token'          runtime/text/tokenizer_l
 mutant 'a byte order mark is a piece'                   runtime/text/tokenizer_load.c 's/if (f.size >= 3 && !memcmp/if (f.size >= 3000000 \&\& !memcmp/' runtime/text/tokenizer
 mutant 'any pre-tokenizer is taken for BERT'"'"'s'      runtime/text/tokenizer_load.c 's/if (!type || strcmp(type, wanted))/if (!type)/' runtime/text/tokenizer
 
+# histograms, windows, stages, the flight recorder
+mutant 'a quantile is a rank too low'                   runtime/base/histogram.c 's/(uint64_t)ceil(q \* (double)s->total)/(uint64_t)(q * (double)s->total)/' runtime/base/histogram
+mutant 'a quantile is the end of its step'              runtime/base/histogram.c 's/low + (histogram_high(i) - low) \/ 2/histogram_high(i)/' runtime/base/histogram
+mutant 'what is too long has no counter'                runtime/base/histogram.c 's/power >= HISTOGRAM_POWERS/power > HISTOGRAM_POWERS/' runtime/base/histogram
+mutant 'a window has a second more'                     runtime/base/window.c 's/second > last - seconds/second >= last - seconds/' runtime/base/window
+mutant 'a second keeps what its place held before'      runtime/base/window.c 's/^        histogram_clear(&s->took);$//' runtime/base/window
+mutant 'a second that changes hands is added'           runtime/base/window.c 's/^    if (atomic_load_explicit(&s->second, memory_order_relaxed) != second) return;$//' runtime/base/window
+mutant 'the ring is shorter than the longest window'    runtime/base/window.c 's/SLOTS = WINDOW_SECONDS + 2/SLOTS = WINDOW_SECONDS - 1/' runtime/base/window
+mutant 'a stage may end before it begins'               runtime/base/stage.c 's/t->at\[s\] < before/t->at[s] < 0/' runtime/base/stage
+mutant 'a stage not passed begins with the one before'  runtime/base/stage.c 's/t->at\[s\] = t->at\[s + 1\]/t->at[s] = t->at[s - 1]/' runtime/base/stage
+mutant 'the event being written is read'                runtime/base/flight.c 's/now - FLIGHT_EVENTS + 1;/now - FLIGHT_EVENTS;/' runtime/base/flight
+mutant 'what was overwritten stays'                     runtime/base/flight.c 's/memmove(out, out + lost,/memmove(out, out,/' runtime/base/flight
+mutant 'a ring shows the events of the thread before'   runtime/base/flight.c 's/^    if (from < r->first) from = r->first;$//' runtime/base/flight
+mutant 'a ring is never given back'                     runtime/base/flight.c 's/^    mine->owned = false;$//' runtime/base/flight
+mutant 'a dump writes over what lies there'             server/flight_dump.c 's/O_CREAT | O_EXCL | O_NOFOLLOW/O_CREAT | O_TRUNC/' server/flight_dump
+mutant 'half a dump stays'                              server/flight_dump.c 's/^        if (rc != OK) unlink(path);$//' server/flight_dump
+mutant 'a dump is for everybody'                        server/flight_dump.c 's/, 0600)/, 0644)/' server/flight_dump
+mutant 'a dump counts time forward'                     server/flight_dump.c 's/(double)(now_ns - r->ns)/(double)(r->ns - now_ns)/' server/flight_dump
+
+# bench load
+mutant 'a gap is not drawn from the exponential law'    bench/load_schedule.c 's/-log1p(-load_chance(seed, LOAD_GAP, out->n))/2 * load_chance(seed, LOAD_GAP, out->n)/' bench/load_schedule
+mutant 'one choice follows another'                     bench/load_schedule.c 's/(seed \* 4 + (uint64_t)what)/(seed * 4 + (uint64_t)what * 0)/' bench/load_schedule
+mutant 'the seed decides nothing'                       bench/load_schedule.c 's/(seed \* 4 + (uint64_t)what)/(seed * 0 + (uint64_t)what)/' bench/load_schedule
+mutant 'a length may be said twice'                     bench/load_reply.c 's/if (\*length >= 0)/if (*length > 1000)/' bench/load_reply
+mutant 'bytes beyond a reply are taken for it'          bench/load_reply.c 's/if (n > r->body_left)/if (n > r->body_left + 1)/' bench/load_reply
+mutant 'a bare LF ends a line of a reply'               bench/load_reply.c "s/(\*p == '.r') != (p\[1\] == '.n') ||/0 ||/" bench/load_reply
+mutant 'an interim reply is the reply'                  bench/load_reply.c 's/r->code >= 100 \&\& r->code < 200/r->code < 100/' bench/load_reply
+mutant 'a percentile is shown with nine samples beyond' bench/load_tally.c 's/ceil(10 \/ (1 - q) - 1e-6)/ceil(9 \/ (1 - q) - 1e-6)/' bench/load_tally
+mutant 'a 25th status is written beyond the rows'       bench/load_tally.c 's/if (at == LOAD_CODES)/if (at > LOAD_CODES)/' bench/load_tally
+mutant 'replies after the end are goodput'              bench/load_tally.c 's/if (!in_time) return;/(void)in_time;/' bench/load_tally
+mutant 'a refusal is an error'                          bench/load_verdict.c 's/ \&\& !load_is_refusal(t->rows\[i\].code)) n/) n/' bench/load_verdict
+mutant 'requests that were sent late are on schedule'   bench/load_verdict.c 's/(t->sent - t->sent_late)/t->sent/' 'bench/load_verdict|bench/load_connections'
+mutant 'who got no reply is forgotten'                  bench/load_verdict.c 's/t->rows\[i\].code != 0 \&\& t->rows/t->rows/' bench/load_verdict
+mutant 'latency counts from the sending alone'          bench/load_connections.c 's/now_ns - due_ns(r, k->request), now_ns - k->sent_ns, now_ns < /now_ns - k->sent_ns, now_ns - k->sent_ns, now_ns < /' bench/load_connections
+mutant 'the service counts from when it was due'        bench/load_connections.c 's/now_ns - due_ns(r, k->request), now_ns - k->sent_ns, now_ns < /now_ns - due_ns(r, k->request), now_ns - due_ns(r, k->request), now_ns < /' bench/load_connections
+mutant 'what waits at the end is not counted'           bench/load_connections.c 's/for (int i = r->taken; i < r->job/for (int i = r->job->schedule->n; i < r->job/' bench/load_connections
+mutant 'connection: close is not honoured'              bench/load_connections.c 's/if (k->reply.closes || k->unsent) redial/if (k->unsent) redial/' bench/load_connections
+mutant 'a timeout counts with nothing'                  bench/load_connections.c 's/+ timeout_ns, timeout_ns)/+ timeout_ns, 0)/' bench/load_connections
+mutant 'a leaver is a timeout'                          bench/load_connections.c 's/if (k->leaves) r->t->left++;/if (!r->all) r->t->left++;/' bench/load_connections
+mutant 'nobody leaves'                                  bench/load_connections.c 's/(k->leaves ? leave_ns : p->timeout_ns)/(k->leaves \&\& !leave_ns ? leave_ns : p->timeout_ns)/' bench/load_connections
+mutant 'a number may carry any unit'                    bench/load_plan.c 's/if (!u->name || !whole/if (!whole/' bench/load_plan
+mutant 'a port may have any value'                      bench/load_plan.c 's/ \&\& atoi(p->port) <= 65535//' bench/load_plan
+mutant 'a text has as many words as tokens'             bench/load_requests.c 's/i < tokens - 2/i < tokens - 1/' bench/load_requests
+mutant 'several inputs are all the same text length'    bench/load_requests.c 's/put_text(end, p->lengths\[(i \* p->inputs + k)/put_text(end, p->lengths[(i * p->inputs)/' bench/load_requests
+
+# monitor, metrics
+mutant 'a late answer is good'                          server/monitor.c 's/answered && !late ? &p->good/answered ? \&p->good/' server/monitor
+mutant 'what the client did wrong spends the budget'    server/monitor.c 's/if (is_clients(r->status)) return;//' server/monitor
+mutant 'who left in time spends the budget'             server/monitor.c 's/if (r->status == 0 && !late) return;//' server/monitor
+mutant 'every route is judged'                          server/monitor.c 's/if (r->route && m->o.computes(r->route)) judge/if (r->route) judge/' server/monitor
+mutant 'the handler'"'"'s reason is not heard'          server/monitor.c 's/if (r->failure != FAILURE_NONE) return r->failure;//' server/monitor
+mutant 'an edge is above itself'                        server/monitor.c 's/if (ns <= m->edges\[middle\]) high = middle;/if (ns < m->edges[middle]) high = middle;/' server/monitor
+mutant 'two edges are the objective'                    server/monitor.c 's/m->edges\[i\] += m->edges\[i\] == m->o.objective_ns;.*//' server/monitor
+mutant 'quick refusals are in the window'               server/monitor.c 's/^    if (refused) return;$//' server/monitor
+mutant 'the second keeps its last request'              server/monitor.c 's/ && took_ns <= read_counter(longest)) return;/ \&\& took_ns < 0) return;/; s/took_ns > read_counter(longest))) {/took_ns > 0)) {/' server/monitor
+mutant 'an old second passes for a new one'             server/monitor.c 's/if (read_counter(&m->slowest\[at\].second) == second - i)/if (read_counter(\&m->slowest[at].second))/' server/monitor
+mutant 'shed tokens are not offered'                    server/monitor.c 's/read_counter(&m->parts\[i\].tokens_accepted) + read_counter(&m->parts\[i\].tokens_shed)/read_counter(\&m->parts[i].tokens_accepted)/' server/monitor
+mutant 'every window burns since the start'             server/monitor.c 's/while (i > oldest && m->samples/while (i > oldest \&\& false \&\& m->samples/; s/int64_t i = m->n_samples - 1;/int64_t i = oldest;/' server/monitor
+mutant 'the readers see one loop'                       server/monitor.c '/^void monitor_add_up/,/^}/s/i < m->o.loops/i < 1/' server/monitor
+mutant 'a slow request is copied without the lock'      server/monitor.c 's/pthread_mutex_lock(&m->lock);//; s/pthread_mutex_unlock(&m->lock);//' server/monitor thread
+mutant 'buckets do not add up'                          server/exposition.c 's/total += counts\[i\];/total = counts[i];/' 'server/(exposition|metrics)'
+mutant 'a quote ends a label'                           server/exposition.c "s/else if (\*value == '\"' || \*value == '\\\\\\\\')/else if (*value == '\\\\\\\\')/" 'server/(exposition|metrics)'
+mutant 'a number loses its last digits'                 server/exposition.c 's/digits = 15; digits <= 17/digits = 15; digits <= 15/' server/exposition
+mutant 'a CPU has the numbers of a GPU'                 server/metrics.c 's/if (s->gpu) one_of(/if (s) one_of(/' server/metrics
+mutant 'who loads is draining'       server/metrics.c 's/s.draining = phase == APP_DRAINING;/s.draining = phase != APP_READY;/' server/metrics
+mutant 'a knee of 0 is a capacity'                      server/metrics.c 's/knee > 0 ? knee :/a->capacity ? knee :/' server/metrics
+mutant 'the opened folder is counted'                   server/process.c 's/facts->open_fds--;.*//' server/process
+mutant 'a bracket in the name ends it'                  server/process.c "s/strrchr(text, ')')/strchr(text, ')')/" server/process
+mutant 'lines below the level are counted'              runtime/base/log.c 's/^    if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed)) return;$/    atomic_fetch_add_explicit(\&said[level], 1, memory_order_relaxed);\n&/' runtime/base/log
+mutant 'quantiles are worked out for each reader'       server/monitor.c 's/ && m->lately_second != now_ns \/ SECOND; w++/; w++/' server/monitor
+mutant 'quantiles stay those of the first second'       server/monitor.c 's/ && m->lately_second != now_ns \/ SECOND; w++/ \&\& m->lately_second < 0; w++/' server/monitor
+
 # base
 mutant 'an escaped NUL passes'                          runtime/base/json.c 's/if (unit == 0) return.*//' runtime/base/json
 mutant 'a lone low surrogate passes'                    runtime/base/json.c 's/if (unit >= 0xdc00 && unit <= 0xdfff) return.*//' runtime/base/json

@@ -23,14 +23,15 @@ enum {
     EVENT_MAX = 64,
     TAIL = 8 /* the cut mark and what closes the line */
 };
-static const char *const level_names[] = {"debug", "info", "warn", "error"};
+const char *const log_level_names[LOG_LEVELS] = {"debug", "info", "warn", "error"};
 static atomic_int least_level = LOG_INFO; /* read by every thread; no order with anything else is needed */
-static atomic_long dropped; /* a statistic: no order with anything else is needed */
+static atomic_long said[LOG_LEVELS], dropped; /* statistics: no order with anything else is needed */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct { char bytes[LINE_MAX_BYTES]; size_t n; } line;
 
 void log_set_level(log_level least) { atomic_store_explicit(&least_level, (int)least, memory_order_relaxed); }
+long log_said(log_level level) { return atomic_load_explicit(&said[level], memory_order_relaxed); }
 long log_dropped(void) { return atomic_load_explicit(&dropped, memory_order_relaxed); }
 
 static void put(line *l, const char *s) /* fixed text, always fits */
@@ -101,6 +102,7 @@ static bool write_at_once(const line *l)
 void log_line(log_level level, const char *event, const char *fmt, ...)
 {
     if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed)) return;
+    atomic_fetch_add_explicit(&said[level], 1, memory_order_relaxed);
     char message[MESSAGE_MAX];
     line l = {.n = 0};
     va_list args;
@@ -117,7 +119,7 @@ void log_line(log_level level, const char *event, const char *fmt, ...)
     if (json) put(&l, "{\"time\":\"");
     put_time(&l, json);
     put(&l, json ? "\",\"level\":\"" : " ");
-    put(&l, level_names[level]);
+    put(&l, log_level_names[level]);
     put(&l, json ? "\",\"event\":\"" : " ");
     put_escaped(&l, event, EVENT_MAX, json);
     put(&l, json ? "\",\"message\":\"" : ": ");

@@ -4,12 +4,13 @@
  *     t(T, S) = base_us + T * token_ns + S * sequence_ns
  *
  * and one batch after the other: a batch begins when it was submitted, or when the one before it ended.  Rows are
- * computed within submit(), on one thread: of a tiny model that costs microseconds, which are not part of t.
+ * computed, on one thread, at the first look at a batch: of a tiny model that costs microseconds of its own time.
  * Built as libbeeline_cuda.so, so that the real program loads it with --backend cuda.
  *
  *     SLEEPING_DEVICE="base_us=2000,token_ns=20000,sequence_ns=0,slots=3"
  *
  * Each key at most once; what is left out is 0, of slots 3.  Anything else is refused by open(). */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,10 @@
 extern backend_ops beeline_backend;
 
 typedef struct {
-    float *rows;      /* [max_sequences, columns] */
-    uint8_t *finite;  /* [max_sequences] */
-    int S;            /* of the batch in it; 0: free */
+    float *rows;     /* [max_sequences, columns] */
+    uint8_t *finite; /* [max_sequences] */
+    const batch *in; /* NULL: free */
+    bool computed;
     int64_t ready_ns; /* when it may be seen to be done */
 } slot;
 
@@ -122,29 +124,34 @@ static status sleeping_open(backend **out, const model *m, backend_reserve reser
 
 static status sleeping_submit(backend *b, int number, const batch *in, error *err)
 {
-    if (number < 0 || number >= b->slots || b->slot[number].S)
+    if (number < 0 || number >= b->slots || b->slot[number].in)
         return fail(err, GPU_FAILED, "there is no slot %d, or it is not free", number);
-    slot *s = &b->slot[number];
-    status rc = backend_cpu.submit(b->cpu, 0, in, err);
-    if (rc == OK) rc = backend_cpu.collect(b->cpu, 0, s->rows, s->finite, err);
-    if (rc != OK) return rc;
     const int64_t now_ns = clock_ns(), begun_ns = now_ns > b->ready_ns ? now_ns : b->ready_ns;
-    s->S = in->S;
-    s->ready_ns = begun_ns + b->base_us * 1000 + in->T * b->token_ns + in->S * b->sequence_ns;
-    b->ready_ns = s->ready_ns;
+    b->ready_ns = begun_ns + b->base_us * 1000 + in->T * b->token_ns + in->S * b->sequence_ns;
+    b->slot[number].in = in;
+    b->slot[number].computed = false;
+    b->slot[number].ready_ns = b->ready_ns;
     return OK;
 }
 
 static status sleeping_collect(backend *b, int number, float *out, uint8_t *finite, error *err)
 {
-    if (number < 0 || number >= b->slots || !b->slot[number].S)
+    if (number < 0 || number >= b->slots || !b->slot[number].in)
         return fail(err, GPU_FAILED, "there is no slot %d, or it is empty", number);
     slot *s = &b->slot[number];
-    if (clock_ns() < s->ready_ns) return PENDING;
-    memcpy(out, s->rows, (size_t)s->S * b->columns * sizeof *out);
-    memcpy(finite, s->finite, (size_t)s->S);
-    s->S = 0;
-    return OK;
+    status rc = OK;
+    if (!s->computed) {
+        rc = backend_cpu.submit(b->cpu, 0, s->in, err);
+        if (rc == OK) rc = backend_cpu.collect(b->cpu, 0, s->rows, s->finite, err);
+        s->computed = rc == OK;
+    }
+    if (rc == OK && clock_ns() < s->ready_ns) return PENDING;
+    if (rc == OK) {
+        memcpy(out, s->rows, (size_t)s->in->S * b->columns * sizeof *out);
+        memcpy(finite, s->finite, (size_t)s->in->S);
+    }
+    s->in = NULL;
+    return rc;
 }
 
 static const char *sleeping_describe(const backend *b) { return b->description; }

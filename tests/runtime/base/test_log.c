@@ -125,12 +125,15 @@ static void lower_levels_are_silent(void)
 {
     char text[PIPE_BUF + 1];
     capture c = capture_pipe();
+    long before[LOG_LEVELS];
+    for (int i = 0; i < LOG_LEVELS; i++) before[i] = log_said((log_level)i);
     log_line(LOG_DEBUG, "x", "not by default");
     log_set_level(LOG_ERROR);
     log_line(LOG_WARN, "x", "below");
     log_line(LOG_ERROR, "x", "said");
     log_set_level(LOG_INFO);
     captured(c, text, sizeof text);
+    for (int i = 0; i < LOG_LEVELS; i++) CU_ASSERT_EQUAL(log_said((log_level)i) - before[i], i == LOG_ERROR);
     cJSON *tree = parsed(text);
     CU_ASSERT_STRING_EQUAL(member(tree, "message"), "said");
     cJSON_Delete(tree);
@@ -144,7 +147,7 @@ static void nobody_reads(void)
     void (*before_us)(int) = signal(SIGPIPE, count_pipe);
     char page[PIPE_BUF] = {0};
     capture c = capture_pipe();
-    const long before = log_dropped();
+    const long before = log_dropped(), said = log_said(LOG_INFO);
     int flags = fcntl(STDERR_FILENO, F_GETFL);
     fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
     while (write(STDERR_FILENO, page, sizeof page) > 0) {}
@@ -160,6 +163,7 @@ static void nobody_reads(void)
     close(STDERR_FILENO);
     log_line(LOG_INFO, "x", "no stderr at all");
     CU_ASSERT_EQUAL(log_dropped() - before, 12);
+    CU_ASSERT_EQUAL(log_said(LOG_INFO) - said, 13); /* one of them was read */
     restore_stderr(c.saved);
     signal(SIGPIPE, before_us);
     CU_ASSERT_EQUAL(pipes_broken, 0); /* looked before it wrote: a program that keeps the default signal lives on */
@@ -245,7 +249,8 @@ void log_suite(CU_pSuite s)
     CU_add_test(s, "a line is one JSON object with time, level, event and message", a_line_is_a_json_object);
     CU_add_test(s, "foreign text can neither forge a line nor move a cursor", foreign_text_forges_nothing);
     CU_add_test(s, "a long message is cut between characters and fits one write", long_messages_are_cut);
-    CU_add_test(s, "lines below the level are not written", lower_levels_are_silent);
+    CU_add_test(s, "lines below the level are not written, and each line is counted by its level",
+                lower_levels_are_silent);
     CU_add_test(s, "a full, broken or closed stderr drops the line, counts it, and never waits", nobody_reads);
     CU_add_test(s, "a terminal gets plain text without control characters", a_terminal_gets_plain_text);
     CU_add_test(s, "lines of several threads arrive whole", lines_of_threads_do_not_mix);

@@ -1,0 +1,154 @@
+#include "load_plan.h"
+#include <ctype.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int mixed[] = {
+#include "lengths.inc"
+};
+enum { MIXED = sizeof mixed / sizeof *mixed };
+static const int64_t TIMEOUT_NS = 30000000000, GRACE_NS = 10000000000;
+
+typedef struct {
+    const char *name;
+    double factor;
+} unit;
+static const unit rates[] = {{"", 1}, {"/s", 1}, {"k", 1e3}, {"k/s", 1e3}, {NULL, 0}};
+static const unit times[] = {{"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {NULL, 0}};
+static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
+static const unit counts[] = {{"", 1}, {NULL, 0}};
+
+enum { RATE, DURATION, CONNECTIONS, TOKENS, INPUTS, SEED, DEADLINE, LEAVE, NUMBERS };
+static const struct {
+    const char *name, *wanted;
+    size_t field;
+    const unit *units;
+    double least, most, usual;
+} numbers[NUMBERS] = {
+    [RATE] = {"--rate", "requests/s, as 0.5, 500 or 5k", offsetof(bench_options, rate), rates, 1e-3, 1e6, 100},
+    [DURATION] = {"--duration", "100ms to 60m", offsetof(bench_options, duration), times, 1e8, 3.6e12, 10e9},
+    [CONNECTIONS] = {"--connections", "1 to 8192", offsetof(bench_options, connections), counts, 1,
+                     LOAD_CONNECTIONS_MAX, 64},
+    [TOKENS] = {"--tokens", "3 to 65536", offsetof(bench_options, tokens), counts, 3, LOAD_TOKENS_MAX, 0},
+    [INPUTS] = {"--inputs", "1 to 4096", offsetof(bench_options, inputs), counts, 1, LOAD_INPUTS_MAX, 1},
+    [SEED] = {"--seed", "a whole number below 10^15", offsetof(bench_options, seed), counts, 0, 1e15, 1},
+    [DEADLINE] = {"--deadline-ms", "1 to 3600000", offsetof(bench_options, deadline_ms), counts, 1, 3.6e6, 0},
+    [LEAVE] = {"--leave", "a share, as 0.05 or 5%", offsetof(bench_options, leave), shares, 0, 1, 0},
+};
+
+static status read_numbers(double *out, const bench_options *o, error *err)
+{
+    for (int i = 0; i < NUMBERS; i++) {
+        const char *text = *(const char *const *)((const char *)o + numbers[i].field);
+        const unit *u = numbers[i].units;
+        out[i] = numbers[i].usual;
+        if (!text) continue;
+        char *end = (char *)text;
+        const double number = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
+        while (u->name && strcmp(u->name, end)) u++;
+        out[i] = number * u->factor;
+        const bool whole = numbers[i].units != counts || number == floor(number);
+        if (!u->name || !whole || !(out[i] >= numbers[i].least) || out[i] > numbers[i].most)
+            return fail(err, BAD_INPUT, "%s %.60s: wanted %s", numbers[i].name, text, numbers[i].wanted);
+    }
+    return OK;
+}
+
+/* `n` characters of `from`, all of them printable and none of `forbidden`, into out [room]. */
+static bool take(char *out, size_t room, const char *from, size_t n, const char *forbidden)
+{
+    if (!n || n >= room) return false;
+    for (size_t i = 0; i < n; i++)
+        if (from[i] <= ' ' || from[i] > '~' || strchr(forbidden, from[i])) return false;
+    memcpy(out, from, n);
+    out[n] = 0;
+    return true;
+}
+
+static status read_url(load_plan *p, const char *url, error *err)
+{
+    static const char scheme[] = "http://";
+    const char *host = url + sizeof scheme - 1, *close = NULL;
+    bool good = !strncmp(url, scheme, sizeof scheme - 1);
+    size_t authority = good ? strcspn(host, "/") : 0;
+    const char *path = host + authority;
+    if (good && *host == '[') close = memchr(host, ']', authority);
+    const char *name = close ? host + 1 : host;
+    const char *end = close ? close : good ? memchr(host, ':', authority) : NULL;
+    if (!end) end = path;
+    const char *port = close ? close + 1 : end;
+    strcpy(p->port, "80");
+    good = good && take(p->host, sizeof p->host, name, (size_t)(end - name), close ? "[]@%?#" : "[]@%?#:");
+    if (good && port < path) {
+        const size_t digits = (size_t)(path - port) - 1;
+        good = *port == ':' && take(p->port, sizeof p->port, port + 1, digits, "");
+        good = good && strspn(p->port, "0123456789") == digits && atoi(p->port) >= 1 && atoi(p->port) <= 65535;
+    }
+    good = good && take(p->path, sizeof p->path, path, strlen(path), "#");
+    return good ? OK : fail(err, BAD_INPUT, "%.120s: wanted http://HOST:PORT/PATH", url);
+}
+
+static status read_lengths(load_plan *p, const char *file, error *err)
+{
+    status rc = OK;
+    char line[64];
+    FILE *f = fopen(file, "r");
+    if (!f) return fail(err, IO_FAILED, "--lengths %.120s: cannot be read", file);
+    while (rc == OK && fgets(line, sizeof line, f)) {
+        char *end;
+        const long n = strtol(line, &end, 10);
+        if (end == line || (*end && *end != '\n') || n < 3 || n > LOAD_TOKENS_MAX)
+            rc = fail(err, BAD_INPUT, "--lengths %.120s, line %d: wanted one number, 3 to %d", file, p->n_lengths + 1,
+                      LOAD_TOKENS_MAX);
+        else if (p->n_lengths == LOAD_LENGTHS_MAX)
+            rc = fail(err, BAD_INPUT, "--lengths %.120s: more than %d lines", file, LOAD_LENGTHS_MAX);
+        else p->lengths[p->n_lengths++] = (int)n;
+    }
+    fclose(f);
+    if (rc == OK && !p->n_lengths) rc = fail(err, EMPTY, "--lengths %.120s: no line in it", file);
+    return rc;
+}
+
+static status read_words(load_plan *p, const bench_options *o, error *err)
+{
+    if (o->arrivals && strcmp(o->arrivals, "poisson") && strcmp(o->arrivals, "fixed"))
+        return fail(err, BAD_INPUT, "--arrivals %.60s: wanted poisson or fixed", o->arrivals);
+    if (o->priority && strcmp(o->priority, "bulk") && strcmp(o->priority, "interactive"))
+        return fail(err, BAD_INPUT, "--priority %.60s: wanted interactive or bulk", o->priority);
+    if (o->tokens && o->lengths) return fail(err, BAD_INPUT, "--tokens and --lengths: wanted one of them");
+    p->arrivals = o->arrivals && !strcmp(o->arrivals, "fixed") ? LOAD_FIXED : LOAD_POISSON;
+    p->priority = o->priority;
+    return OK;
+}
+
+status load_plan_read(load_plan *out, const bench_options *o, error *err)
+{
+    double v[NUMBERS];
+    *out = (load_plan){.timeout_ns = TIMEOUT_NS, .grace_ns = GRACE_NS};
+    status rc = o->target ? read_url(out, o->target, err) : fail(err, EMPTY, "load: wanted http://HOST:PORT/PATH");
+    if (rc == OK) rc = read_words(out, o, err);
+    if (rc == OK) rc = read_numbers(v, o, err);
+    if (rc == OK && o->lengths) rc = read_lengths(out, o->lengths, err);
+    if (rc != OK) {
+        *out = (load_plan){0};
+        return rc;
+    }
+    out->rate = v[RATE];
+    out->leave = v[LEAVE];
+    out->duration_ns = (int64_t)v[DURATION];
+    out->connections = (int)v[CONNECTIONS];
+    out->inputs = (int)v[INPUTS];
+    out->deadline_ms = (int)v[DEADLINE];
+    out->seed = (uint64_t)v[SEED];
+    if (o->tokens) {
+        out->lengths[out->n_lengths++] = (int)v[TOKENS];
+    } else if (!o->lengths) {
+        memcpy(out->lengths, mixed, sizeof mixed);
+        out->n_lengths = MIXED;
+    }
+    return OK;
+}

@@ -1,0 +1,58 @@
+#include "load_verdict.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+static const double LATE_MS = 0.2, LATE_SHARE = 0.1, CPU_SHARE = 0.85, ACHIEVED_SHARE = 0.99, ERROR_SHARE = 0.001;
+
+void load_served(load_latency *intended, load_latency *service, const load_tally *t)
+{
+    *intended = *service = (load_latency){0};
+    for (int i = 0; i < t->n_rows; i++) {
+        if (t->rows[i].code != 0 && t->rows[i].code != 200) continue;
+        load_latency_add(intended, &t->rows[i].intended);
+        load_latency_add(service, &t->rows[i].service);
+    }
+}
+
+int64_t load_errors(const load_tally *t)
+{
+    int64_t n = t->connects_failed + t->resets + t->malformed + t->timeouts;
+    for (int i = 1; i < t->n_rows; i++)
+        if (t->rows[i].code != 200 && !load_is_refusal(t->rows[i].code)) n += t->rows[i].n;
+    return n;
+}
+
+__attribute__((format(printf, 2, 3))) static void object(load_verdict *v, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(v->reasons[v->n].text, sizeof v->reasons[v->n].text, format, arguments);
+    va_end(arguments);
+    v->n++;
+}
+
+load_verdict load_judge(const load_tally *t, int64_t due)
+{
+    load_verdict v = {0};
+    load_latency intended, service;
+    load_served(&intended, &service, t);
+    int64_t answered = 0;
+    for (int i = 1; i < t->n_rows; i++)
+        if (t->rows[i].code == 200 || load_is_refusal(t->rows[i].code)) answered += t->rows[i].n;
+    /* Without the guard of the percentiles that are shown: a short run is judged too, by its worst. */
+    const double late_ms = (double)histogram_quantile(&t->lateness.sum, 0.99) * 1e-6;
+    const double median_ms = (double)histogram_quantile(&intended.sum, 0.5) * 1e-6;
+    const double most_ms = median_ms * LATE_SHARE < LATE_MS ? median_ms * LATE_SHARE : LATE_MS;
+    const double achieved = (double)(t->sent - t->sent_late) / (double)due;
+    const double wrong = (double)load_errors(t) / (double)due;
+    if (!answered) object(&v, "no reply was a 200 or a refusal");
+    if (intended.sum.total && late_ms > most_ms)
+        object(&v, "the client sent late: p99 %.0f us, at most %.0f us of a median of %.3f ms (chrt -f 1 helps)",
+               late_ms * 1e3, most_ms * 1e3, median_ms);
+    if (t->cpu > CPU_SHARE) object(&v, "the client used %.0f %% of a core, at most 85 %%", t->cpu * 100);
+    if (achieved < ACHIEVED_SHARE)
+        object(&v, "%.1f %% of the requests were sent in time, at least 99 %%: all connections were busy",
+               achieved * 100);
+    if (wrong > ERROR_SHARE) object(&v, "%.2f %% errors, at most 0.1 %%", wrong * 100);
+    return v;
+}

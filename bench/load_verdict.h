@@ -1,0 +1,26 @@
+/* load_verdict.h - whether a run's figures may be believed.
+ *
+ * It is about the client, not about the server: a server that refuses is measured well.  INVALID are
+ *   - lateness, from due and a free connection to sent: p99 above 200 us, or above a tenth of the intended p50;
+ *   - a client that used more than 85 % of a core while requests were due;
+ *   - less than 99 % of the requests sent before the schedule's end: they waited for connections, so that the server
+ *     saw a lower rate than the one asked for;
+ *   - more than 0.1 % of them ended in a fault or in a status that is neither 200 nor a refusal;
+ *   - no 200 and no refusal at all.
+ * Whether the server was in a steady state is not judged. */
+#ifndef BENCH_LOAD_VERDICT_H
+#define BENCH_LOAD_VERDICT_H
+#include "load_tally.h"
+
+enum { LOAD_REASONS = 5 };
+typedef struct {
+    int n; /* 0: VALID */
+    error reasons[LOAD_REASONS];
+} load_verdict;
+
+/* Of all that was not refused: the 200s and what got no reply. */
+void load_served(load_latency *intended, load_latency *service, const load_tally *t);
+int64_t load_errors(const load_tally *t);
+/* due: requests of the whole schedule. */
+load_verdict load_judge(const load_tally *t, int64_t due);
+#endif

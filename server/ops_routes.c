@@ -1,0 +1,22 @@
+#include "ops_routes.h"
+#include "answer.h"
+#include "exposition.h"
+#include "flight_dump.h"
+#include "handlers.h"
+#include "metrics.h"
+
+static void metrics_get(call *c)
+{
+    out o = {0};
+    metrics_write(&o, app_of(c));
+    call_reply(c, 200, EXPOSITION_TYPE, &o, "");
+}
+
+const route ops_routes[] = {
+    {"GET", "/metrics", metrics_get, 0, SHAPE_TEI, "all numbers, as Prometheus reads them"},
+    {"GET", "/admin/flight", flight_get, 0, SHAPE_TEI, "the last events of every thread"},
+    {"GET", "/health/live", health_live_get, 0, SHAPE_TEI, "200 as long as the process answers"},
+    {"GET", "/health/ready", health_ready_get, 0, SHAPE_TEI, "200, or 503 with the reason"},
+    {"GET", "/health/startup", health_ready_get, 0, SHAPE_TEI, "the same"},
+};
+const int ops_routes_count = sizeof ops_routes / sizeof *ops_routes;

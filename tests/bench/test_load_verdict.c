@@ -1,0 +1,145 @@
+/* test_load_verdict.c - which runs may be believed. */
+#include <CUnit/CUnit.h>
+#include <string.h>
+#include "bench/load_verdict.h"
+
+enum { N = 10000 };
+static load_tally *t;
+static load_verdict v;
+
+/* N requests of 5 ms, all sent 20 us late, all answered `code`. */
+static void make(int code)
+{
+    static load_reply r;
+    error err;
+    CU_ASSERT_EQUAL_FATAL(load_tally_open(&t, &err), OK);
+    r = (load_reply){.code = code, .retry_after_s = -1};
+    for (int i = 0; i < N; i++) {
+        load_tally_reply(t, &r, 5000000, 5000000, true);
+        load_latency_record(&t->lateness, 20000);
+    }
+    t->sent = N;
+    t->cpu = 0.5;
+}
+
+static void judge(const char *reason)
+{
+    v = load_judge(t, N);
+    CU_ASSERT_EQUAL(v.n, reason ? 1 : 0);
+    if (reason && v.n && !strstr(v.reasons[0].text, reason)) CU_FAIL(v.reasons[0].text);
+    load_tally_close(t);
+}
+
+static void a_good_run_is_valid(void)
+{
+    make(200);
+    judge(NULL);
+}
+
+static void refusals_are_no_fault(void)
+{
+    for (int i = 0; i < 3; i++) {
+        make((int[]){429, 503, 504}[i]);
+        judge(NULL);
+    }
+}
+
+static void other_statuses_are_errors(void)
+{
+    make(200);
+    t->rows[t->n_rows].code = 500;
+    t->rows[t->n_rows++].n = 10;
+    judge(NULL);
+    make(200);
+    t->rows[t->n_rows].code = 500;
+    t->rows[t->n_rows++].n = 11;
+    judge("0.11 % errors, at most 0.1 %");
+}
+
+static void faults_are_errors(void)
+{
+    for (int i = 0; i < 4; i++) {
+        make(200);
+        *(int64_t *[]){&t->connects_failed, &t->resets, &t->malformed, &t->timeouts}[i] = 11;
+        judge("errors");
+    }
+    make(200);
+    t->left = N / 2; /* as it was told to */
+    judge(NULL);
+}
+
+static void a_late_client_is_not_believed(void)
+{
+    make(200);
+    for (int i = 0; i < 99; i++) load_latency_record(&t->lateness, 300000); /* less than one in a hundred */
+    judge(NULL);
+    make(200);
+    for (int i = 0; i < 110; i++) load_latency_record(&t->lateness, 300000);
+    judge("at most 200 us");
+}
+
+static void a_tenth_of_a_short_median_is_late(void)
+{
+    static load_reply r;
+    make(200);
+    r = (load_reply){.code = 200, .retry_after_s = -1};
+    for (int i = 0; i < N + 2; i++) load_tally_reply(t, &r, 150000, 150000, true);
+    judge("of a median of 0.15");
+}
+
+static void a_busy_client_is_not_believed(void)
+{
+    make(200);
+    t->cpu = 0.86;
+    judge("86 % of a core");
+}
+
+static void a_rate_that_was_not_reached_is_not_believed(void)
+{
+    make(200);
+    t->sent_late = N / 100;
+    judge(NULL);
+    make(200);
+    t->sent_late = N / 100 + 1;
+    judge("sent in time");
+    make(200);
+    t->sent -= N / 100 + 1;
+    judge("sent in time");
+}
+
+static void a_server_that_never_answers_is_not_believed(void)
+{
+    error err;
+    CU_ASSERT_EQUAL_FATAL(load_tally_open(&t, &err), OK);
+    t->sent = N;
+    for (int i = 0; i < N; i++) load_tally_unanswered(t, 5000000, 5000000);
+    judge("no reply");
+}
+
+static void unanswered_requests_are_in_the_served_latencies(void)
+{
+    static load_latency intended, service;
+    static load_reply r;
+    make(200);
+    r = (load_reply){.code = 429, .retry_after_s = -1};
+    load_tally_reply(t, &r, 99, 99, true);
+    load_tally_unanswered(t, 70000000, 60000000);
+    load_served(&intended, &service, t);
+    CU_ASSERT_TRUE(intended.sum.total == N + 1 && intended.longest_ns == 70000000);
+    CU_ASSERT_TRUE(service.sum.total == N + 1 && service.longest_ns == 60000000);
+    judge(NULL);
+}
+
+void load_verdict_suite(CU_pSuite s)
+{
+    CU_add_test(s, "a run without a fault is valid", a_good_run_is_valid);
+    CU_add_test(s, "a server that refuses is measured well", refusals_are_no_fault);
+    CU_add_test(s, "more than 0.1 % of other statuses is invalid", other_statuses_are_errors);
+    CU_add_test(s, "more than 0.1 % of faults is invalid; who left as told is none", faults_are_errors);
+    CU_add_test(s, "a lateness of more than 200 us at p99 is invalid", a_late_client_is_not_believed);
+    CU_add_test(s, "a lateness of more than a tenth of the median is invalid", a_tenth_of_a_short_median_is_late);
+    CU_add_test(s, "a client above 85 % of a core is invalid", a_busy_client_is_not_believed);
+    CU_add_test(s, "less than 99 % sent in time is invalid", a_rate_that_was_not_reached_is_not_believed);
+    CU_add_test(s, "no reply at all is invalid", a_server_that_never_answers_is_not_believed);
+    CU_add_test(s, "what got no reply counts among the served", unanswered_requests_are_in_the_served_latencies);
+}
