@@ -18,7 +18,7 @@
 
 /* On a CPU some 10 s of tables and a minute of rates; a quarter more where the best rate must be lowered to hold. */
 const calibrate_plan calibrate_standard = {.runs = 15,
-                                           .point_ns = 700000000,
+                                           .point_ns = 1500000000,
                                            .pace = {.full_ns = 4000000000,
                                                     .alone_ns = 2000000000,
                                                     .least_ns = 2000000000,
@@ -165,6 +165,14 @@ static void print_service(const service_table *t)
     printf("\n");
 }
 
+/* Half of the runs of an idle machine lie much closer together. */
+static int disturbed_rows(const service_table *t)
+{
+    int n = 0;
+    for (int i = 0; i < t->n; i++) n += t->row[i].spread_ns > t->row[i].median_ns / 10;
+    return n;
+}
+
 static double us(capacity_cost c) { return (double)c.median_ns * 1e-3; }
 
 static void print(const capacity *c, const options *o, const char *dir, const char *path)
@@ -184,6 +192,9 @@ static void print(const capacity *c, const options *o, const char *dir, const ch
     else
         printf("%-12s holds at no rate that was tried: a request alone has p50 %.1f ms, p99 %.1f ms\n", o->slo,
                c->knee_p50_ms, c->knee_p99_ms);
+    if (disturbed_rows(&c->service))
+        printf("disturbed    %d of %d service times spread over more than a tenth: again, with the machine idle?\n",
+               disturbed_rows(&c->service), c->service.n);
     printf("saved        %s\n", path);
     printf("used by      beeline serve %s%s%s, for its batches, waits and refusals from the first request on\n", dir,
            *o->capacity ? " --capacity " : "", o->capacity);
