@@ -17,4 +17,5 @@ typedef int bench_run(const bench_options *o);
 bench_run bench_tokenizer; /* target DIR */
 bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU's where there is one */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
+bench_run bench_host;      /* no target */
 #endif

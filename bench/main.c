@@ -13,6 +13,8 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"model", "DIR|SHAPE", "a whole forward: checked, then median ms, tokens/s and share of the peak", bench_model,
      true},
+    {"host", "", "what a request pays for the queue, the histograms and the flight recorder, ns a call", bench_host,
+     false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 
@@ -20,7 +22,7 @@ enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 static const struct { const char *name, *value, *what; size_t field; } options[] = {
     {"--backend", "NAME", "model: auto, cpu or cuda (auto: cuda where there is a device)",
      offsetof(bench_options, backend)},
-    {"--filter", "TEXT", "kernels: only rows with TEXT in their name", offsetof(bench_options, filter)},
+    {"--filter", "TEXT", "kernels, host: only rows with TEXT in their name", offsetof(bench_options, filter)},
     {"--json", "FILE", "the same numbers with machine and command as JSON", offsetof(bench_options, json)},
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };

@@ -41,6 +41,8 @@ void flight_note(int64_t now_ns, flight_kind kind, uint32_t a, uint64_t b, uint6
 
 /* Any thread.  Rings are numbered from 0 in the order in which they were made. */
 int flight_rings(void);
-const char *flight_ring_name(int ring, char name[32]); /* returns name */
-int flight_read(int ring, flight_record *out);         /* out [FLIGHT_EVENTS], oldest first; returns how many */
+const char *flight_ring_name(int i, char name[32]); /* returns name */
+/* out [FLIGHT_EVENTS], oldest first; returns how many: one less than FLIGHT_EVENTS of a ring that has gone round, as
+ * the oldest may be half overwritten. */
+int flight_read(int i, flight_record *out);
 #endif

@@ -34,9 +34,11 @@ typedef struct job {
     status result;   /* OK, EXPIRED, CANCELLED, or what its batch came to */
     error why;       /* unless OK */
     /* the queue's */
-    int taken, finished, due_at, deadline_at; /* sequences; places in the heaps, -1: in none */
-    int64_t last_due_ns;
-    TAILQ_ENTRY(job) entry; /* of the list of those in hand, then of the caller's list of complete ones */
+    int taken, finished;               /* sequences */
+    int due_at, deadline_at;           /* places in the heaps, -1: in none */
+    int part;                          /* of the batch that is being cut */
+    int64_t first_due_ns, last_due_ns; /* of its sequences; between them by the tokens before */
+    TAILQ_ENTRY(job) entry;            /* of the list of those in hand, then of the caller's list of complete ones */
 } job;
 typedef TAILQ_HEAD(job_list, job) job_list;
 

@@ -22,7 +22,8 @@ typedef struct {
 } service_table; /* by tokens, then by sequences */
 typedef struct {
     service_table table;
-    double factor[SERVICE_OCTAVES];
+    double factor[SERVICE_OCTAVES]; /* measured over calibrated, by the power of two of tokens */
+    uint32_t learned;               /* a bit for each that had a batch; the others go with the nearest that had one */
     int64_t batches;
 } service_model;
 
@@ -35,6 +36,6 @@ int64_t service_calibrated_ns(const service_model *m, int tokens, int sequences)
 int64_t service_predict_ns(const service_model *m, int tokens, int sequences);    /* with what was learned; >= 1 */
 void service_learn(service_model *m, int tokens, int sequences, int64_t took_ns);
 /* The largest T in [least, most] with predict(T, sequences in proportion: one per `length` tokens) <= limit_ns; `least`
- * when there is none. */
+ * when there is none.  Where what was learned makes a larger T the faster one, it is some T within the limit. */
 int service_tokens_within(const service_model *m, int64_t limit_ns, int length, int least, int most);
 #endif
