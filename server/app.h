@@ -4,12 +4,13 @@
 #define SERVER_APP_H
 #include <stdatomic.h>
 #include <stdint.h>
-#include "http.h"
-#include "monitor.h"
 #include "options.h"
 #include "runtime/serve/batcher.h"
 #include "runtime/serve/engine.h"
 #include "runtime/serve/executor.h"
+
+typedef struct http_server http_server; /* http.h */
+typedef struct monitor     monitor;     /* monitor.h */
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;

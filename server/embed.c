@@ -19,8 +19,7 @@ typedef struct {
     reply_form form;
     int        dimensions, truncated;
     bool       normalize;
-    int64_t    characters, tokens;
-    int64_t    parsed_ns, tokenized_ns;
+    int64_t    done_ns;      /* the queue handed it back */
     int32_t   *ids, *starts; /* [starts[n]], [n+1]: the job reads them */
     float     *rows;         /* [n, model's dimensions] */
     status     result;
@@ -45,8 +44,9 @@ typedef struct {
     int32_t    *ids; /* one input before it is cut */
 } scratch;
 
-static status too_long(int i, int tokens, int limit, error *err)
+static status too_long(const embedding *request, int i, int tokens, int limit, error *err)
 {
+    request->c->record.failure = FAILURE_TOO_LONG;
     return fail(err, BAD_INPUT, "input %d has %d tokens, the limit is %d (\"truncate\": true cuts)", i, tokens, limit);
 }
 
@@ -55,7 +55,7 @@ static status take_ids(embedding *request, const scratch *s, int i, int *n, erro
 {
     int limit = s->e->description.max_tokens, vocab = tokenizer_vocab_size(s->e->tokens), count = 0;
     int total = cJSON_GetArraySize(s->ask->inputs[i].ids), skip = 0;
-    if (total > limit && !s->ask->truncate) return too_long(i, total, limit, err);
+    if (total > limit && !s->ask->truncate) return too_long(request, i, total, limit, err);
     if (total > limit && s->ask->side == CUT_LEFT) skip = total - limit;
     for (const cJSON *v = s->ask->inputs[i].ids->child; v; v = v->next) {
         int32_t id;
@@ -72,11 +72,11 @@ static status take_text(embedding *request, scratch *s, int i, int *n, error *er
 {
     int limit = s->e->description.max_tokens, full;
     text_view text = s->ask->inputs[i].text;
-    request->characters += (int64_t)text.n;
+    request->c->record.characters += (int64_t)text.n;
     status rc = prompt_join(&text, &s->text, s->ask->prompt, err);
     if (rc != OK) return rc;
     *n = tokenizer_encode(s->e->tokens, text, NULL, limit, s->ask->side, s->ids, NULL, &full);
-    if (full > limit && !s->ask->truncate) return too_long(i, full, limit, err);
+    if (full > limit && !s->ask->truncate) return too_long(request, i, full, limit, err);
     request->truncated += full > limit;
     memcpy(request->ids + request->starts[i], s->ids, (size_t)*n * sizeof *s->ids);
     return OK;
@@ -104,7 +104,7 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
         rc = ask->inputs[i].ids ? take_ids(request, &s, i, &n, err) : take_text(request, &s, i, &n, err);
         request->starts[i + 1] = request->starts[i] + n;
     }
-    if (rc == OK) request->tokens = request->starts[ask->n];
+    if (rc == OK) request->c->record.tokens = request->starts[ask->n];
     prompt_room_free(&s.text);
     free(s.ids);
     return rc;
@@ -112,26 +112,11 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
 
 /* ---- the reply */
 
-static double ms_between(int64_t from_ns, int64_t to_ns) { return (double)(to_ns - from_ns) * 1e-6; }
-
-static void write_headers(out *o, const embedding *e, int64_t written_ns)
+static void write_headers(out *o, const embedding *e)
 {
-    const call *c = e->c;
-    const job  *j = &e->work;
-    double parse = ms_between(c->read_ns, e->parsed_ns), tokens = ms_between(e->parsed_ns, e->tokenized_ns);
-    double queue = ms_between(j->submitted_ns, j->cut_ns), compute = ms_between(j->cut_ns, j->computed_ns);
-    double total = ms_between(c->read_ns, clock_ns());
-    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(c)->version, app_of(c)->engine->digest);
+    const app *a = app_of(e->c);
+    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", a->version, a->engine->digest);
     if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
-    out_format(o,
-               "server-timing: parse;dur=%.3f, tokenize;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, "
-               "serialize;dur=%.3f, total;dur=%.3f\r\n",
-               parse, tokens, queue, compute, ms_between(written_ns, clock_ns()), total);
-    out_format(o,
-               "x-compute-type: %s\r\nx-compute-time: %.0f\r\nx-compute-characters: %lld\r\nx-compute-tokens: %lld\r\n",
-               app_of(c)->engine->ops->name, total, (long long)e->characters, (long long)e->tokens);
-    out_format(o, "x-total-time: %.0f\r\nx-tokenization-time: %.0f\r\nx-queue-time: %.0f\r\nx-inference-time: %.0f\r\n",
-               total, tokens, queue, compute);
 }
 
 /* A row cut to its first components has length 1 again where it had before. */
@@ -179,11 +164,16 @@ static void write_rows(out *o, const embedding *e)
 static void embedding_reply(call *c)
 {
     embedding *e = c->state;
+    stage_times *t = &c->record.times;
+    t->at[STAGE_QUEUE] = e->work.submitted_ns;
+    t->at[STAGE_H2D] = e->work.cut_ns;
+    t->at[STAGE_COMPUTE] = e->work.begun_ns;
+    t->at[STAGE_D2H] = e->work.computed_ns;
+    t->at[STAGE_SERIALIZE] = e->done_ns;
     if (e->result != OK) {
         answer_error(c, e->result, 0, &e->why);
         return;
     }
-    int64_t begun_ns = clock_ns();
     out body = {0}, headers = {0};
     bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
     if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");
@@ -193,10 +183,10 @@ static void embedding_reply(call *c)
     if (openai) {
         out_text(&body, "],\"model\":");
         out_json_string(&body, app_of(c)->model_name, strlen(app_of(c)->model_name));
-        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e->tokens,
-                   (long long)e->tokens);
+        out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)c->record.tokens,
+                   (long long)c->record.tokens);
     }
-    write_headers(&headers, e, begun_ns);
+    write_headers(&headers, e);
     if (e->form == FORM_BINARY) out_format(&headers, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
     out_bytes(&headers, "", 1);
     if (body.failed || headers.failed) {
@@ -215,6 +205,7 @@ static void computed(job *j, status result, const error *err)
 {
     embedding *e = j->owner;
     e->result = result;
+    e->done_ns = clock_ns();
     if (result != OK) e->why = *err;
     call_wake(e->c); /* from here on e belongs to the loop */
 }
@@ -222,7 +213,7 @@ static void computed(job *j, status result, const error *err)
 static void client_gone(call *c)
 {
     embedding *e = c->state;
-    atomic_store_explicit(&e->work.gone, true, memory_order_relaxed);
+    batcher_cancel(app_of(c)->queue, &e->work);
 }
 
 static bool wants_binary(const call *c) { return http_is(http_field(&c->head, "accept"), "application/octet-stream"); }
@@ -233,14 +224,20 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
     cJSON *tree;
     error err;
     int retry_after_s = 0;
+    int64_t wait_ns = 0;
     embed_contract ask;
-    if (!answer_ready(c) || !answer_body(c, &tree)) return;
+    answer_terms terms;
+    if (!answer_ready(c)) return;
+    c->record.compute_type = a->engine->ops->name;
+    if (!answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
     embedding *e = calloc(1, sizeof *e);
     status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");
-    if (e) e->parsed_ns = clock_ns();
+    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
     if (rc == OK) {
-        rc = tokenize(e, a->engine, &ask, &err);
-        e->tokenized_ns = clock_ns();
+        e->c = c;
+        c->record.sequences = ask.n;
+        rc = answer_in_time(c, &terms, now_ns, &err);
+        if (rc == OK) rc = tokenize(e, a->engine, &ask, &err);
         e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
         e->dimensions = ask.dimensions;
         e->normalize = ask.normalize;
@@ -248,6 +245,8 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
                         .ids = e->ids,
                         .starts = e->starts,
                         .normalize = ask.normalize,
+                        .lane = terms.lane,
+                        .deadline_ns = terms.deadline_ns,
                         .rows = e->rows,
                         .done = computed,
                         .owner = e};
@@ -255,17 +254,17 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
     }
     cJSON_Delete(tree);
     if (rc == OK) { /* before the submit: done() may come on another thread at once */
-        e->c = c;
         c->state = e;
         c->free_state = embedding_free;
         c->finish = embedding_reply;
         c->gone = client_gone;
         rc = batcher_submit(a->queue, &e->work, &retry_after_s, &err);
         if (rc == OK) return;
+        wait_ns = e->work.wait_ns;
     } else if (e) {
         embedding_free(e);
     }
-    answer_error(c, rc, retry_after_s, &err);
+    answer_turned_away(c, rc, retry_after_s, wait_ns, &err);
 }
 
 void embed_post(call *c) { embed(c, embed_contract_read, false); }

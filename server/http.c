@@ -4,6 +4,7 @@
  * Parse threads and callers of call_wake() hand an exchange back by the loop's box (http_exchange.h). */
 #include "http.h"
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include "http_connection.h"
 #include "http_listener.h"
+#include "runtime/base/flight.h"
 #include "runtime/base/log.h"
 
 enum {
@@ -23,12 +25,13 @@ enum {
  * reset, so they are taken first. */
 static void turn_away(http_loop *l, int fd)
 {
-    char lines[HTTP_REPLY_LINES_MAX], id[HTTP_ID_MAX], trash[4096];
+    char lines[HTTP_REPLY_LINES_MAX], trash[4096];
+    call_record none = {.status = 503};
     out body = {0}, reply = {0};
     http_count_one(&l->refused); /* first, so that who sees the answer sees the count */
-    http_choose_id(id, (http_slice){NULL, 0}, &l->ids);
+    http_choose_id(none.request_id, (http_slice){NULL, 0}, &l->ids);
     error_body(&body, SHAPE_TEI, 503, NULL, "too many connections");
-    http_reply_facts facts = {503, body.n, false, id};
+    http_reply_facts facts = {&none, body.n, false};
     out_bytes(&reply, lines, http_reply_lines(lines, &l->date, &facts));
     out_text(&reply, "content-type: application/json\r\nretry-after: 1\r\n\r\n");
     out_bytes(&reply, body.p, body.n);
@@ -99,7 +102,7 @@ static void begin_drain(http_loop *l)
     }
 }
 
-static void on_exchange(exchange *e, unsigned what)
+static void on_exchange(http_loop *l, exchange *e, unsigned what)
 {
     if (what & EXCHANGE_WOKEN) e->woken = true;
     if (what & EXCHANGE_RAN) {
@@ -110,11 +113,8 @@ static void on_exchange(exchange *e, unsigned what)
     if (e->woken && !e->replied) e->c.finish(&e->c);
     if (!e->replied) return;
     connection *k = e->client;
-    if (!k) {
-        exchange_free(e);
-        return;
-    }
-    connection_reply(k);
+    if (k) connection_reply(k);
+    else connection_abandon(l, e);
 }
 
 static void on_posting(evutil_socket_t fd, short what, void *arg)
@@ -124,14 +124,20 @@ static void on_posting(evutil_socket_t fd, short what, void *arg)
     unsigned posted;
     (void)what;
     (void)!read(fd, &n, sizeof n);
-    for (exchange *e; (e = exchange_take(&l->box, &posted));) on_exchange(e, posted);
+    for (exchange *e; (e = exchange_take(&l->box, &posted));) on_exchange(l, e, posted);
     if (!l->draining && atomic_load(&l->server->draining)) begin_drain(l);
     if (atomic_load(&l->server->stopping)) event_base_loopbreak(l->base);
 }
 
 static void *loop_run(void *arg)
 {
-    event_base_dispatch(((http_loop *)arg)->base);
+    http_loop *l = arg;
+    char name[32];
+    error err;
+    snprintf(name, sizeof name, "%s %d", l->server->limits.name, http_loop_number(l));
+    if (flight_attach(name, &err) != OK) log_line(LOG_WARN, "flight", "%s", err.text);
+    event_base_dispatch(l->base);
+    flight_detach();
     return NULL;
 }
 
@@ -162,7 +168,7 @@ static status loop_open(http_server *s, http_loop *l, error *err)
 static void loop_close(http_loop *l)
 {
     while (!LIST_EMPTY(&l->connections)) connection_free(LIST_FIRST(&l->connections));
-    while (!LIST_EMPTY(&l->exchanges)) exchange_free(LIST_FIRST(&l->exchanges));
+    while (!LIST_EMPTY(&l->exchanges)) connection_abandon(l, LIST_FIRST(&l->exchanges));
     if (l->listening) event_free(l->listening);
     if (l->resume) event_free(l->resume);
     if (l->posting) event_free(l->posting);

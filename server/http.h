@@ -32,11 +32,13 @@ typedef enum {
     FAILURES
 } call_failure;
 
+enum { CALL_ID_MAX = 72 };
+
 /* What is known of a call, filled in on its way; the handler's part may stay 0. */
 typedef struct {
     const route *route;  /* NULL: none was found */
     int status;          /* of the reply; 0: the client left first */
-    char request_id[72]; /* the client's x-request-id when it is sane, else made */
+    char request_id[CALL_ID_MAX]; /* the client's x-request-id when it is sane, else made */
     stage_times times;
     call_failure failure;     /* the handler's word, where the status does not say it */
     const char *compute_type; /* "cpu", "cuda"; NULL: nothing was computed */
@@ -52,8 +54,9 @@ typedef struct {
     int64_t max_body_bytes;                        /* the smaller of this and the route's counts */
     int64_t max_parsing_bytes;                     /* bodies held in memory at once, over all connections; above: 503 */
     const char *name; /* of the threads, as the flight recorder shows them: "loop" gives "loop 0" */
-    /* On the loop, once for each request whose head or framing was seen to an end: its last byte is with the kernel, or
-     * its client has left.  NULL: nobody looks. */
+    /* On the loop, once for each request that was answered, or whose client left after its head was seen to an end: when
+     * the reply's last byte is with the kernel, or nobody can read it any more.  The times are settled.  What still waits
+     * when the server closes is told by http_close()'s thread.  NULL: nobody looks. */
     void (*ended)(void *app, int loop, const call_record *r);
 } http_limits;
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 #include "http_chunk.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 
 enum {
     READ_MAX = 64 << 10,         /* of one connection, unparsed */
@@ -52,9 +53,37 @@ struct connection {
     uint64_t            left;    /* BODY: bytes to come */
     size_t              limit, taken; /* of this body; CHUNKS: so much of it has come */
     size_t              drained; /* CLOSING: bytes swallowed */
+    bool                owes;    /* a word about the reply that is not all with the kernel: */
+    call_record         owed;
     http_chunks         chunks;
     LIST_ENTRY(connection) all;
 };
+
+/* ---- a request's end ------------------------------------------------------------------------------------------- */
+
+static void tell(http_loop *l, call_record *r)
+{
+    const http_limits *limits = &l->server->limits;
+    int64_t now_ns = r->times.at[STAGES] = clock_ns();
+    stage_settle(&r->times);
+    if (r->status && r->route && !strcmp(r->route->method, "POST"))
+        flight_note(now_ns, FLIGHT_REQUEST, (uint32_t)r->status, (uint64_t)(now_ns - r->times.at[STAGE_READ]) / 1000,
+                    (uint64_t)r->tokens);
+    if (limits->ended) limits->ended(l->server->app, http_loop_number(l), r);
+}
+
+static void tell_cancelled(http_loop *l, call_record *r)
+{
+    r->status = 0;
+    r->failure = FAILURE_CANCELLED;
+    tell(l, r);
+}
+
+void connection_abandon(http_loop *l, exchange *e)
+{
+    tell_cancelled(l, &e->c.record);
+    exchange_free(e);
+}
 
 /* ---- replies --------------------------------------------------------------------------------------------------- */
 
@@ -75,8 +104,8 @@ static void free_bytes(const void *data, size_t n, void *p)
 }
 
 /* What the socket takes at once spares a round through the loop; the rest is left to the bufferevent, the last part
- * without a copy: *owned, which it lies in, is then taken. */
-static void deliver(connection *k, struct iovec *part, int parts, char **owned)
+ * without a copy: *owned, which it lies in, is then taken.  false: no memory for the rest. */
+static bool deliver(connection *k, struct iovec *part, int parts, char **owned)
 {
     struct evbuffer *rest = bufferevent_get_output(k->stream);
     struct msghdr message = {.msg_iov = part, .msg_iovlen = (size_t)parts};
@@ -98,6 +127,7 @@ static void deliver(connection *k, struct iovec *part, int parts, char **owned)
         }
     }
     if (failed) shutdown(fd, SHUT_RDWR); /* half a reply must not be followed by another; the EOF frees us */
+    return !failed;
 }
 
 /* All is in the kernel.  Closing now could turn it into a reset while the client still sends. */
@@ -120,21 +150,29 @@ static void await_head(connection *k)
 static void send_reply(connection *k)
 {
     exchange *e = k->now;
+    call_record *r = &e->c.record;
     http_server *s = k->home->server;
     bool lost = e->fields.failed || e->reply.failed; /* not even memory for an error */
     bool keep = k->keep_alive && !lost && ++k->served < REQUESTS_MAX && !atomic_load(&s->draining);
     char lines[HTTP_REPLY_LINES_MAX];
-    http_reply_facts facts = {e->code, e->reply.n, keep, e->c.request_id};
+    http_reply_facts facts = {r, e->reply.n, keep};
+    r->times.at[STAGE_WRITE] = clock_ns();
     struct iovec part[3] = {
         {lines, http_reply_lines(lines, &k->home->date, &facts)},
         {e->fields.p, e->fields.n},
         {e->reply.p, k->is_head ? 0 : e->reply.n},
     };
-    if (!lost) deliver(k, part, 3, &e->reply.p);
+    if (lost || !deliver(k, part, 3, &e->reply.p)) {
+        r->status = 0;
+        r->failure = FAILURE_OVERLOADED;
+    }
+    bool flushed = unsent(k) == 0;
+    if (flushed) tell(k->home, r);
+    else k->owed = *r;
+    k->owes = !flushed;
     k->now = NULL;
     exchange_free(e);
 
-    bool flushed = unsent(k) == 0;
     if (keep && flushed) {
         await_head(k);
     } else {
@@ -153,8 +191,8 @@ static void begin_exchange(connection *k, size_t head_bytes)
     if (!e) return;
     e->client = k;
     e->c.app = l->server->app;
-    e->c.begun_ns = k->begun_ns;
-    http_choose_id(e->c.request_id, (http_slice){NULL, 0}, &l->ids);
+    e->c.record.times.at[STAGE_READ] = k->begun_ns;
+    http_choose_id(e->c.record.request_id, (http_slice){NULL, 0}, &l->ids);
     LIST_INSERT_HEAD(&l->exchanges, e, all);
 }
 
@@ -171,13 +209,15 @@ static void refuse(connection *k, int code, const char *headers, const char *fmt
     va_end(args);
     if (!k->now) begin_exchange(k, 0);
     if (!k->now) {
+        tell(k->home, &(call_record){.failure = FAILURE_OVERLOADED, .times.at[STAGE_READ] = k->begun_ns});
         k->state = CLOSING;
         start_linger(k);
         return;
     }
     call *c = &k->now->c;
     if (c->head.chunked || c->head.length) k->keep_alive = false;
-    error_body(&body, c->route ? c->route->shape : SHAPE_TEI, code, NULL, message);
+    if (code == 503) c->record.failure = FAILURE_OVERLOADED; /* a server's own is for want of memory */
+    error_body(&body, c->record.route ? c->record.route->shape : SHAPE_TEI, code, NULL, message);
     call_reply(c, code, "application/json", &body, headers);
     send_reply(k);
 }
@@ -201,7 +241,7 @@ static bool dispatch(connection *k)
         e->bytes[e->c.body_bytes] = 0;
         e->c.body = e->bytes;
     }
-    e->c.read_ns = clock_ns();
+    e->c.record.times.at[STAGE_PARSE] = clock_ns();
     e->running = true;
     k->state = BUSY;
     if (e->c.body_bytes > INLINE_BODY_MAX && s->parsers) {
@@ -209,7 +249,7 @@ static bool dispatch(connection *k)
         http_parsers_submit(s->parsers, e);
         return true;
     }
-    e->c.route->run(&e->c);
+    e->c.record.route->run(&e->c);
     e->running = false;
     if (e->replied) send_reply(k);
     else await_reply(k);
@@ -223,9 +263,9 @@ static void refuse_route(connection *k, int code, const char *allow)
     http_slice path = c->head.path;
     char headers[80] = "";
     if (code == 405) snprintf(headers, sizeof headers, "allow: %s\r\n", allow);
-    for (int i = 0; i < s->limits.n_routes && !c->route; i++) { /* a path says no in its own shape */
+    for (int i = 0; i < s->limits.n_routes && !c->record.route; i++) { /* a path says no in its own shape */
         const route *r = &s->limits.routes[i];
-        if (path.n == strlen(r->path) && !memcmp(path.p, r->path, path.n)) c->route = r;
+        if (path.n == strlen(r->path) && !memcmp(path.p, r->path, path.n)) c->record.route = r;
     }
     if (code == 501) k->keep_alive = false; /* who knows what such a request means to what follows */
     refuse(k, code, headers, "%s: %.*s %.*s", code == 404 ? "no such path" : "no such method here",
@@ -240,12 +280,13 @@ static bool accept_head(connection *k)
     const http_request *r = &c->head;
     char allow[64];
     int code;
-    c->route = route_find(s->limits.routes, s->limits.n_routes, r->method, r->path, &code, allow);
-    if (!c->route) {
+    const route *found = route_find(s->limits.routes, s->limits.n_routes, r->method, r->path, &code, allow);
+    if (!found) {
         refuse_route(k, code, allow);
         return true;
     }
-    k->limit = c->route->body_limit ? c->route->body_limit : IGNORED_BODY_MAX;
+    c->record.route = found;
+    k->limit = found->body_limit ? found->body_limit : IGNORED_BODY_MAX;
     if (k->limit > (uint64_t)s->limits.max_body_bytes) k->limit = (size_t)s->limits.max_body_bytes;
     if (r->length > k->limit) {
         refuse(k, 413, NULL, "a body of %llu bytes, the limit is %zu", (unsigned long long)r->length, k->limit);
@@ -282,7 +323,7 @@ static bool take_head(connection *k, size_t n)
     k->keep_alive = e->c.head.keep_alive;
     k->is_head = e->c.head.method.n == 4 && !memcmp(e->c.head.method.p, "HEAD", 4);
     k->old = e->c.head.minor == 0;
-    http_choose_id(e->c.request_id, http_field(&e->c.head, "x-request-id"), &k->home->ids);
+    http_choose_id(e->c.record.request_id, http_field(&e->c.head, "x-request-id"), &k->home->ids);
     return accept_head(k);
 }
 
@@ -318,7 +359,7 @@ static bool take_body(connection *k, size_t n, size_t limit)
 {
     struct evbuffer *in = bufferevent_get_input(k->stream);
     exchange *e = k->now;
-    if (!e->c.route->body_limit) {
+    if (!e->c.record.route->body_limit) {
         evbuffer_drain(in, n);
         return true;
     }
@@ -380,7 +421,8 @@ static void advance(connection *k)
 void connection_free(connection *k)
 {
     http_server *s = k->home->server;
-    exchange_free(k->now);
+    if (k->now) connection_abandon(k->home, k->now);
+    if (k->owes) tell_cancelled(k->home, &k->owed);
     if (k->departure) event_free(k->departure);
     if (k->deadline) event_free(k->deadline);
     LIST_REMOVE(k, all);
@@ -467,6 +509,8 @@ static void on_written(struct bufferevent *stream, void *arg)
     connection *k = arg;
     (void)stream;
     if (unsent(k)) return;
+    if (k->owes) tell(k->home, &k->owed);
+    k->owes = false;
     if (k->state == CLOSING) {
         if (k->peer_done) connection_free(k);
         else start_linger(k);
@@ -486,7 +530,8 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
         return;
     }
     if (what & BEV_EVENT_TIMEOUT) http_count_one(&k->home->slow_closed);
-    connection_free(k);
+    if (k->state == BUSY) leave(k); /* an interim reply found no peer */
+    else connection_free(k);
 }
 
 void connection_open(http_loop *l, int fd)

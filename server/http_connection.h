@@ -38,6 +38,8 @@ struct http_server {
     atomic_bool     draining, drained, stopping; /* drained: the listen queue has been taken and closed */
 };
 
+static inline int http_loop_number(const http_loop *l) { return (int)(l - l->server->loops); }
+
 static inline void http_count_one(atomic_int_fast64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -54,4 +56,5 @@ void        connection_reply(connection *k);               /* its exchange has g
 bool        connection_is_dispensable(connection *k);      /* idle, and no request has reached our kernel */
 connection *connection_next(connection *k);                /* in its loop's list */
 void        connection_free(connection *k);                /* with its exchange */
+void        connection_abandon(http_loop *l, exchange *e); /* nobody reads its answer any more: says so, frees it */
 #endif

@@ -96,18 +96,21 @@ exchange *exchange_take(exchange_box *b, unsigned *what)
 
 void call_wake(call *c) { exchange_post((exchange *)c, EXCHANGE_WOKEN); }
 
+static error_shape shape_of(const call *c) { return c->record.route ? c->record.route->shape : SHAPE_TEI; }
+
 void call_reply(call *c, int code, const char *content_type, out *body, const char *headers)
 {
     exchange *e = (exchange *)c;
     assert(!e->replied);
     e->replied = true;
-    e->code = code;
+    c->record.status = code;
     e->reply = *body;
     *body = (out){0};
     if (e->reply.failed) {
         out_free(&e->reply);
-        e->code = 503;
-        error_body(&e->reply, c->route ? c->route->shape : SHAPE_TEI, 503, NULL, "no memory for the reply");
+        c->record.status = 503;
+        c->record.failure = FAILURE_OVERLOADED;
+        error_body(&e->reply, shape_of(c), 503, NULL, "no memory for the reply");
         content_type = "application/json";
         headers = "retry-after: 1\r\n";
     }
@@ -126,6 +129,6 @@ void call_refuse(call *c, int code, const char *error_type, int retry_after_s, c
     out body = {0};
     if (retry_after_s > 0) snprintf(headers, sizeof headers, "retry-after: %d\r\n", retry_after_s);
     else if (code == 401) snprintf(headers, sizeof headers, "www-authenticate: Bearer\r\n");
-    error_body(&body, c->route ? c->route->shape : SHAPE_TEI, code, error_type, message);
+    error_body(&body, shape_of(c), code, error_type, message);
     call_reply(c, code, "application/json", &body, headers);
 }

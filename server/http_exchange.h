@@ -30,7 +30,6 @@ typedef struct exchange {
     bool               woken, replied;
     char              *bytes;          /* [capacity] body and NUL */
     size_t             capacity;
-    int                code;
     out                fields, reply;  /* the handler's lines of the head, with the blank one; the reply's body */
     unsigned           posted;         /* EXCHANGE_*, under the box's lock */
     STAILQ_ENTRY(exchange) next;       /* in the box, or in the parse threads' queue */

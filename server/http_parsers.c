@@ -1,13 +1,16 @@
 #include "http_parsers.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/base/flight.h"
+#include "runtime/base/log.h"
 
 struct http_parsers {
-    pthread_mutex_t lock; /* guards queue and ended */
+    pthread_mutex_t lock; /* guards queue, ended and numbered */
     pthread_cond_t  work;
     STAILQ_HEAD(, exchange) queue; /* bounded by the budget of bodies */
     bool            ended;
-    int             started;
+    int             started, numbered;
     pthread_t       threads[]; /* [started] */
 };
 
@@ -23,11 +26,20 @@ static exchange *take(http_parsers *p)
 
 static void *parse(void *arg)
 {
-    for (exchange *e; (e = take(arg));) {
+    http_parsers *p = arg;
+    char name[32];
+    error err;
+    pthread_mutex_lock(&p->lock);
+    int number = p->numbered++;
+    pthread_mutex_unlock(&p->lock);
+    snprintf(name, sizeof name, "parse %d", number);
+    if (flight_attach(name, &err) != OK) log_line(LOG_WARN, "flight", "%s", err.text);
+    for (exchange *e; (e = take(p));) {
         if (atomic_load_explicit(&e->left, memory_order_relaxed)) e->replied = true; /* to nobody */
-        else e->c.route->run(&e->c);
+        else e->c.record.route->run(&e->c);
         exchange_post(e, EXCHANGE_RAN);
     }
+    flight_detach();
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "http_reply.h"
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,12 +31,63 @@ static const char *date_now(http_date *date)
     return date->text;
 }
 
+typedef struct {
+    char  *p; /* [HTTP_REPLY_LINES_MAX], which all lines with the largest numbers do not fill */
+    size_t n;
+} text_lines;
+
+__attribute__((format(printf, 2, 3))) static void append(text_lines *o, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    o->n += (size_t)vsnprintf(o->p + o->n, HTTP_REPLY_LINES_MAX - o->n, fmt, args);
+    va_end(args);
+}
+
+/* A stage in ms with three digits: integers, since this is written for every reply. */
+static void append_ms(text_lines *o, const char *name, int64_t ns)
+{
+    int64_t us = (ns + 500) / 1000;
+    append(o, "%s;dur=%" PRId64 ".%03d", name, us / 1000, (int)(us % 1000));
+}
+
+static int64_t whole_ms(int64_t ns) { return (ns + 500000) / 1000000; }
+
+static void append_times(text_lines *o, const call_record *r)
+{
+    stage_times t = r->times;
+    t.at[STAGES] = t.at[STAGE_WRITE];
+    stage_settle(&t);
+    int64_t total_ns = t.at[STAGES] - t.at[STAGE_READ];
+    append(o, "server-timing: ");
+    for (int s = 0; s < STAGE_WRITE; s++) {
+        if (!r->times.at[s]) continue;
+        append_ms(o, stage_names[s], stage_ns(&t, s));
+        append(o, ", ");
+    }
+    append_ms(o, "total", total_ns);
+    append(o, "\r\n");
+    if (!r->compute_type) return;
+    append(o,
+           "x-compute-type: %s\r\nx-compute-time: %" PRId64 "\r\nx-compute-characters: %" PRId64
+           "\r\nx-compute-tokens: %" PRId64 "\r\n",
+           r->compute_type, whole_ms(total_ns), r->characters, r->tokens);
+    append(o,
+           "x-total-time: %" PRId64 "\r\nx-tokenization-time: %" PRId64 "\r\nx-queue-time: %" PRId64
+           "\r\nx-inference-time: %" PRId64 "\r\n",
+           whole_ms(total_ns), whole_ms(stage_ns(&t, STAGE_TOKENIZE)), whole_ms(stage_ns(&t, STAGE_QUEUE)),
+           whole_ms(stage_ns(&t, STAGE_H2D) + stage_ns(&t, STAGE_COMPUTE)));
+}
+
 size_t http_reply_lines(char lines[HTTP_REPLY_LINES_MAX], http_date *date, const http_reply_facts *facts)
 {
-    static const char form[] =
-        "HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-length: %zu\r\nconnection: %s\r\nx-request-id: %s\r\n";
-    return (size_t)snprintf(lines, HTTP_REPLY_LINES_MAX, form, facts->code, reason_of(facts->code), date_now(date),
-                            facts->body_bytes, facts->keep_alive ? "keep-alive" : "close", facts->request_id);
+    const call_record *r = facts->record;
+    text_lines o = {lines, 0};
+    append(&o, "HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-length: %zu\r\nconnection: %s\r\nx-request-id: %s\r\n", r->status,
+           reason_of(r->status), date_now(date), facts->body_bytes, facts->keep_alive ? "keep-alive" : "close",
+           r->request_id);
+    if (r->times.at[STAGE_READ]) append_times(&o, r);
+    return o.n;
 }
 
 static bool is_plain(char ch)
@@ -44,10 +96,10 @@ static bool is_plain(char ch)
     return (ch >= '0' && ch <= '9') || (lower >= 'a' && lower <= 'z') || (ch && strchr("-_.:", ch));
 }
 
-void http_choose_id(char id[HTTP_ID_MAX], http_slice given, uint64_t *state)
+void http_choose_id(char id[CALL_ID_MAX], http_slice given, uint64_t *state)
 {
     size_t n = 0;
-    while (n < given.n && n < HTTP_ID_MAX - 1 && is_plain(given.p[n])) n++;
+    while (n < given.n && n < CALL_ID_MAX - 1 && is_plain(given.p[n])) n++;
     if (n > 0 && n == given.n) {
         memcpy(id, given.p, n);
         id[n] = 0;
@@ -56,5 +108,5 @@ void http_choose_id(char id[HTTP_ID_MAX], http_slice given, uint64_t *state)
     uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64: a bijection of a counter, so no id comes twice */
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    snprintf(id, HTTP_ID_MAX, "%016" PRIx64, z ^ z >> 31);
+    snprintf(id, CALL_ID_MAX, "%016" PRIx64, z ^ z >> 31);
 }

@@ -104,7 +104,7 @@ http_limits live_limits(void)
     return (http_limits){
         .routes = table, .n_routes = sizeof table / sizeof *table, .host = "127.0.0.1", .loops = 2, .parse_threads = 2,
         .max_connections = 1000, .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000, .write_stall_ms = 10000,
-        .max_body_bytes = 1 << 20, .max_parsing_bytes = 64 << 20,
+        .max_body_bytes = 1 << 20, .max_parsing_bytes = 64 << 20, .name = "loop",
     };
 }
 
