@@ -1,9 +1,11 @@
 #include "answer.h"
+#include <stdio.h>
 #include <string.h>
 #include "runtime/base/clock.h"
+#include "runtime/base/flight.h"
 #include "runtime/base/json.h"
 
-enum { PATIENCE_MAX_MS = 3600000 };
+enum { DEADLINE_MAX_MS = 3600000 /* longer is as good as none */ };
 
 /* Deep enough for every contract; values: 256 inputs of 512 ids and as many again, about 15 MB of cJSON's heap. */
 static const json_limits BODY_LIMITS = {.depth = 16, .values = 200000};
@@ -11,49 +13,57 @@ static const json_limits BODY_LIMITS = {.depth = 16, .values = 200000};
 bool answer_ready(call *c)
 {
     const int phase = atomic_load_explicit(&app_of(c)->phase, memory_order_acquire);
-    if (phase == APP_LOADING || phase == APP_LOST) c->record.failure = FAILURE_DRAINING;
-    if (phase == APP_LOADING) call_refuse(c, 503, NULL, 1, "the model is loading");
-    if (phase == APP_LOST) call_refuse(c, 503, NULL, 1, app_of(c)->lost.text);
+    error err = app_of(c)->lost;
+    status rc = phase == APP_LOST ? UNAVAILABLE : OK;
+    if (phase == APP_LOADING) rc = fail(&err, UNAVAILABLE, "the model is loading");
+    if (rc != OK) answer_turned_away(c, rc, 1, 0, &err);
     return phase != APP_LOADING && phase != APP_LOST;
 }
 
-/* Milliseconds of digits alone, clamped; -1: something else. */
-static int64_t read_ms(http_slice text)
+/* The field's value; false when it is absent.  Twice is as wrong as empty, and reads as that. */
+static bool find_field(const call *c, const char *name, http_slice *value)
 {
-    int64_t ms = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return -1;
-        ms = ms * 10 + (text.p[i] - '0');
-        if (ms > PATIENCE_MAX_MS) ms = PATIENCE_MAX_MS;
-    }
-    return text.n ? ms : -1;
+    int times = 0;
+    for (int i = 0; i < c->head.fields; i++) times += http_is(c->head.name[i], name);
+    *value = http_field(&c->head, name);
+    return times > 0;
 }
 
-static void refuse_field(call *c, const char *name, http_slice seen, const char *wanted)
+static bool refuse_field(call *c, const char *name, http_slice seen, const char *wanted)
 {
     char message[160];
-    snprintf(message, sizeof message, "%s is \"%.*s\", wanted %s", name, (int)(seen.n < 60 ? seen.n : 60), seen.p, wanted);
+    snprintf(message, sizeof message, "%s is \"%.*s\", wanted %s", name, (int)(seen.n < 40 ? seen.n : 40),
+             seen.n ? seen.p : "", wanted);
     call_refuse(c, 400, NULL, 0, message);
+    return false;
 }
 
-bool answer_patience(call *c, lane *of, int64_t *deadline_ns)
+bool answer_read_terms(call *c, answer_terms *terms)
 {
-    const http_slice deadline = http_field(&c->head, "x-deadline-ms"), priority = http_field(&c->head, "x-priority");
-    const int64_t ms = deadline.p ? read_ms(deadline) : PATIENCE_MAX_MS, late_ns = clock_ns() - c->record.times.at[STAGE_READ];
-    *of = priority.p && http_is(priority, "bulk") ? LANE_BULK : LANE_INTERACTIVE;
-    *deadline_ns = deadline.p ? c->record.times.at[STAGE_READ] + ms * 1000000 : INT64_MAX;
-    if (priority.p && *of != LANE_BULK && !http_is(priority, "interactive")) {
-        refuse_field(c, "x-priority", priority, "interactive or bulk");
-    } else if (ms < 0) {
-        refuse_field(c, "x-deadline-ms", deadline, "a number of milliseconds");
-    } else if (deadline.p && late_ns >= ms * 1000000) {
-        error err;
-        answer_error(c, fail(&err, EXPIRED, "the deadline of %lld ms has passed: the request is %.3f ms old", (long long)ms,
-                             (double)late_ns * 1e-6), 0, &err);
-    } else {
-        return true;
+    http_slice v;
+    *terms = (answer_terms){.deadline_ns = INT64_MAX, .lane = LANE_INTERACTIVE};
+    if (find_field(c, "x-deadline-ms", &v)) {
+        int64_t ms = 0;
+        size_t i = 0;
+        for (; i < v.n && v.p[i] >= '0' && v.p[i] <= '9'; i++) {
+            ms = ms * 10 + (v.p[i] - '0');
+            if (ms > DEADLINE_MAX_MS) ms = DEADLINE_MAX_MS;
+        }
+        if (!v.n || i < v.n) return refuse_field(c, "x-deadline-ms", v, "the milliseconds that are left, in digits");
+        terms->deadline_ns = c->record.times.at[STAGE_READ] + ms * 1000000;
     }
-    return false;
+    if (!find_field(c, "x-priority", &v)) return true;
+    if (http_is(v, "bulk")) terms->lane = LANE_BULK;
+    else if (!http_is(v, "interactive")) return refuse_field(c, "x-priority", v, "\"interactive\" or \"bulk\"");
+    return true;
+}
+
+status answer_in_time(const call *c, const answer_terms *terms, int64_t now_ns, error *err)
+{
+    int64_t read_ns = c->record.times.at[STAGE_READ];
+    if (now_ns < terms->deadline_ns) return OK;
+    return fail(err, EXPIRED, "the deadline of %lld ms has passed: %.1f ms went by before the request was understood",
+                (long long)((terms->deadline_ns - read_ns) / 1000000), (double)(now_ns - read_ns) * 1e-6);
 }
 
 /* "application/json", with or without parameters */
@@ -96,24 +106,34 @@ bool answer_body(call *c, cJSON **tree)
 void answer_error(call *c, status why, int retry_after_s, const error *err)
 {
     static const struct {
-        status       why;
-        int          http;
-        const char  *type;
+        status why;
+        int http;
+        const char *type;
         call_failure failure;
-    } rows[] = {{MALFORMED, 400, NULL, FAILURE_NONE},       {EMPTY, 400, "Empty", FAILURE_NONE},
-                {BAD_INPUT, 422, NULL, FAILURE_NONE},       {OVERLOADED, 429, NULL, FAILURE_NONE},
-                {EXPIRED, 504, NULL, FAILURE_NONE},         {UNAVAILABLE, 503, NULL, FAILURE_DRAINING},
-                {CANCELLED, 503, NULL, FAILURE_CANCELLED},  {NO_MEMORY, 503, NULL, FAILURE_OVERLOADED},
-                {GPU_LOST, 503, NULL, FAILURE_BACKEND},     {NOT_FINITE, 500, NULL, FAILURE_NONE},
-                {GPU_FAILED, 500, NULL, FAILURE_NONE}};
+    } rows[] = {
+        {MALFORMED, 400, NULL, FAILURE_NONE},       {EMPTY, 400, "Empty", FAILURE_NONE},
+        {BAD_INPUT, 422, NULL, FAILURE_NONE},       {OVERLOADED, 429, NULL, FAILURE_NONE},
+        {UNAVAILABLE, 503, NULL, FAILURE_DRAINING}, {CANCELLED, 503, NULL, FAILURE_CANCELLED},
+        {NO_MEMORY, 503, NULL, FAILURE_OVERLOADED}, {GPU_LOST, 503, NULL, FAILURE_BACKEND},
+        {EXPIRED, 504, NULL, FAILURE_NONE},         {NOT_FINITE, 500, NULL, FAILURE_NONE},
+        {GPU_FAILED, 500, NULL, FAILURE_NONE},
+    };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].why != why) continue;
+        if (!c->record.failure) c->record.failure = rows[i].failure;
         bool later = rows[i].http == 429 || rows[i].http == 503;
-        if (rows[i].failure) c->record.failure = rows[i].failure;
         call_refuse(c, rows[i].http, rows[i].type, later && retry_after_s < 1 ? 1 : retry_after_s, err->text);
         return;
     }
     call_refuse(c, 500, NULL, 0, err->text);
+}
+
+void answer_turned_away(call *c, status why, int retry_after_s, int64_t wait_ns, const error *err)
+{
+    answer_error(c, why, retry_after_s, err);
+    int code = c->record.status;
+    if (code == 429 || code == 503 || code == 504)
+        flight_note(clock_ns(), FLIGHT_REFUSAL, (uint32_t)code, (uint64_t)wait_ns / 1000, (uint64_t)c->record.tokens);
 }
 
 void answer_json(call *c, out *body, const char *headers) { call_reply(c, 200, "application/json", body, headers); }

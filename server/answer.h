@@ -8,16 +8,24 @@
 
 static inline app *app_of(const call *c) { return c->app; }
 
+/* How the caller wants to be served: x-deadline-ms, counted from the first byte of the request, and x-priority. */
+typedef struct {
+    int64_t deadline_ns; /* INT64_MAX: none */
+    lane    lane;
+} answer_terms;
+/* false: the call has been refused with 400. */
+bool answer_read_terms(call *c, answer_terms *terms);
+/* OK, or EXPIRED: the deadline had passed at now_ns. */
+status answer_in_time(const call *c, const answer_terms *terms, int64_t now_ns, error *err);
+
 /* The engine is there and takes requests; else the call has been refused with 503. */
 bool answer_ready(call *c);
-/* What the client said of its patience: x-priority, and x-deadline-ms, the time that it still had when the request's
- * first byte was seen (at most an hour counts).  *deadline_ns is INT64_MAX without one.  false: nonsense, or the deadline
- * has passed: the call has been refused. */
-bool answer_patience(call *c, lane *of, int64_t *deadline_ns);
 /* The body as a JSON object; the caller ends *tree with cJSON_Delete.  false: the call has been refused. */
 bool answer_body(call *c, cJSON **tree);
 /* Refuses with the HTTP status and type that belong to `why`. */
 void answer_error(call *c, status why, int retry_after_s, const error *err);
+/* The same for what the queue never took, which the flight recorder hears too.  wait_ns: as predicted; 0: nobody did. */
+void answer_turned_away(call *c, status why, int retry_after_s, int64_t wait_ns, const error *err);
 /* Replies 200 with JSON. */
 void answer_json(call *c, out *body, const char *headers);
 #endif

@@ -10,6 +10,9 @@
 #include "runtime/serve/engine.h"
 #include "runtime/serve/executor.h"
 
+typedef struct http_server http_server; /* http.h */
+typedef struct monitor     monitor;     /* monitor.h */
+
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
 
@@ -20,8 +23,8 @@ typedef struct app {
     executor      *executor;   /* likewise */
     const options *options;
     const capacity *capacity;  /* of this version on this device; NULL: it was not calibrated */
-    struct monitor *monitor;   /* of the public port's requests; there before the ports are */
-    struct http_server *http, *ops; /* the public port and the operator's; ops NULL: there is none */
+    monitor       *monitor;    /* of the public port's requests; there before the ports are */
+    http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *model_name;
     char           version[128]; /* the directory's name, fit for a header */
     int64_t        ready_unix_s;

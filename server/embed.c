@@ -10,7 +10,6 @@
 #include "handlers.h"
 #include "prompt.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/flight.h"
 
 typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_form;
 
@@ -20,8 +19,7 @@ typedef struct {
     reply_form form;
     int        dimensions, truncated;
     bool       normalize;
-    bool       too_long;  /* an input, where it must not be cut */
-    int64_t    handed_ns; /* when done() was called */
+    int64_t    done_ns;      /* the queue handed it back */
     int32_t   *ids, *starts; /* [starts[n]], [n+1]: the job reads them */
     float     *rows;         /* [n, model's dimensions] */
     status     result;
@@ -31,7 +29,6 @@ typedef struct {
 static void embedding_free(void *state)
 {
     embedding *e = state;
-    if (!e) return;
     free(e->ids);
     free(e->starts);
     free(e->rows);
@@ -47,9 +44,9 @@ typedef struct {
     int32_t    *ids; /* one input before it is cut */
 } scratch;
 
-static status too_long(embedding *request, int i, int tokens, int limit, error *err)
+static status too_long(const embedding *request, int i, int tokens, int limit, error *err)
 {
-    request->too_long = true;
+    request->c->record.failure = FAILURE_TOO_LONG;
     return fail(err, BAD_INPUT, "input %d has %d tokens, the limit is %d (\"truncate\": true cuts)", i, tokens, limit);
 }
 
@@ -117,21 +114,9 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
 
 static void write_headers(out *o, const embedding *e)
 {
-    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", app_of(e->c)->version, app_of(e->c)->engine->digest);
+    const app *a = app_of(e->c);
+    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", a->version, a->engine->digest);
     if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
-    if (e->form == FORM_BINARY) out_format(o, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
-    out_bytes(o, "", 1);
-}
-
-/* Where the time went, as far as the request came. */
-static void note_times(embedding *e)
-{
-    int64_t *at = e->c->record.times.at;
-    at[STAGE_QUEUE] = e->work.submitted_ns;
-    at[STAGE_H2D] = e->work.cut_ns;
-    at[STAGE_COMPUTE] = e->work.begun_ns;
-    at[STAGE_D2H] = e->work.computed_ns;
-    at[STAGE_SERIALIZE] = e->handed_ns;
 }
 
 /* A row cut to its first components has length 1 again where it had before. */
@@ -179,7 +164,12 @@ static void write_rows(out *o, const embedding *e)
 static void embedding_reply(call *c)
 {
     embedding *e = c->state;
-    note_times(e);
+    stage_times *t = &c->record.times;
+    t->at[STAGE_QUEUE] = e->work.submitted_ns;
+    t->at[STAGE_H2D] = e->work.cut_ns;
+    t->at[STAGE_COMPUTE] = e->work.begun_ns;
+    t->at[STAGE_D2H] = e->work.computed_ns;
+    t->at[STAGE_SERIALIZE] = e->done_ns;
     if (e->result != OK) {
         answer_error(c, e->result, 0, &e->why);
         return;
@@ -197,6 +187,8 @@ static void embedding_reply(call *c)
                    (long long)c->record.tokens);
     }
     write_headers(&headers, e);
+    if (e->form == FORM_BINARY) out_format(&headers, "x-embedding-shape: %d,%d\r\n", e->work.n, e->dimensions);
+    out_bytes(&headers, "", 1);
     if (body.failed || headers.failed) {
         error err;
         out_free(&body);
@@ -213,8 +205,8 @@ static void computed(job *j, status result, const error *err)
 {
     embedding *e = j->owner;
     e->result = result;
+    e->done_ns = clock_ns();
     if (result != OK) e->why = *err;
-    e->handed_ns = clock_ns();
     call_wake(e->c); /* from here on e belongs to the loop */
 }
 
@@ -226,44 +218,26 @@ static void client_gone(call *c)
 
 static bool wants_binary(const call *c) { return http_is(http_field(&c->head, "accept"), "application/octet-stream"); }
 
-/* The queue has said no, at once. */
-static void note_refusal(const call *c, status why, const job *j)
-{
-    if (why == OVERLOADED || why == EXPIRED)
-        flight_note(clock_ns(), FLIGHT_REFUSAL, why == OVERLOADED ? 429 : 504, (uint64_t)(j->wait_ns / 1000),
-                    (uint64_t)c->record.tokens);
-}
-
-static status submit(embedding *e, call *c, int *retry_after_s, error *err)
-{
-    /* before the submit: done() may come on another thread at once */
-    c->finish = embedding_reply;
-    c->gone = client_gone;
-    status rc = batcher_submit(app_of(c)->queue, &e->work, retry_after_s, err);
-    if (rc != OK) note_refusal(c, rc, &e->work);
-    return rc;
-}
-
 static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const app *, error *), bool openai)
 {
-    const app *a = app_of(c);
-    cJSON     *tree;
-    error      err;
-    lane       of;
-    int        retry_after_s = 0;
-    int64_t    deadline_ns;
+    app *a = app_of(c);
+    cJSON *tree;
+    error err;
+    int retry_after_s = 0;
+    int64_t wait_ns = 0;
     embed_contract ask;
+    answer_terms terms;
     if (!answer_ready(c)) return;
     c->record.compute_type = a->engine->ops->name;
-    if (!answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
-    embedding *e = c->state = calloc(1, sizeof *e);
-    c->free_state = embedding_free;
+    if (!answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
+    embedding *e = calloc(1, sizeof *e);
     status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");
-    c->record.times.at[STAGE_TOKENIZE] = clock_ns();
+    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
     if (rc == OK) {
         e->c = c;
         c->record.sequences = ask.n;
-        rc = tokenize(e, a->engine, &ask, &err);
+        rc = answer_in_time(c, &terms, now_ns, &err);
+        if (rc == OK) rc = tokenize(e, a->engine, &ask, &err);
         e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
         e->dimensions = ask.dimensions;
         e->normalize = ask.normalize;
@@ -271,18 +245,26 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
                         .ids = e->ids,
                         .starts = e->starts,
                         .normalize = ask.normalize,
-                        .lane = of,
-                        .deadline_ns = deadline_ns,
+                        .lane = terms.lane,
+                        .deadline_ns = terms.deadline_ns,
                         .rows = e->rows,
                         .done = computed,
                         .owner = e};
         embed_contract_free(&ask);
     }
     cJSON_Delete(tree);
-    if (rc == OK) rc = submit(e, c, &retry_after_s, &err);
-    if (rc == OK) return;
-    if (e && e->too_long) c->record.failure = FAILURE_TOO_LONG;
-    answer_error(c, rc, retry_after_s, &err);
+    if (rc == OK) { /* before the submit: done() may come on another thread at once */
+        c->state = e;
+        c->free_state = embedding_free;
+        c->finish = embedding_reply;
+        c->gone = client_gone;
+        rc = batcher_submit(a->queue, &e->work, &retry_after_s, &err);
+        if (rc == OK) return;
+        wait_ns = e->work.wait_ns;
+    } else if (e) {
+        embedding_free(e);
+    }
+    answer_turned_away(c, rc, retry_after_s, wait_ns, &err);
 }
 
 void embed_post(call *c) { embed(c, embed_contract_read, false); }

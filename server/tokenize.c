@@ -5,6 +5,7 @@
 #include "contracts.h"
 #include "handlers.h"
 #include "prompt.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/json.h"
 
 static void write_span(out *o, const tokenizer *t, text_view text, token_span s)
@@ -51,10 +52,11 @@ void tokenize_post(call *c)
     error err;
     out body = {0};
     tokenize_contract ask;
-    lane of;
-    int64_t deadline_ns;
-    if (!answer_ready(c) || !answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
-    status rc = tokenize_contract_read(&ask, tree, app_of(c), &err);
+    answer_terms terms;
+    if (!answer_ready(c) || !answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
+    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
+    status rc = answer_in_time(c, &terms, now_ns, &err);
+    if (rc == OK) rc = tokenize_contract_read(&ask, tree, app_of(c), &err);
     if (rc == OK) {
         rc = write_tokens(&body, app_of(c), &ask, &err);
         tokenize_contract_free(&ask);
@@ -122,10 +124,11 @@ void decode_post(call *c)
     cJSON *tree;
     error err;
     out body = {0};
-    lane of;
-    int64_t deadline_ns;
-    if (!answer_ready(c) || !answer_patience(c, &of, &deadline_ns) || !answer_body(c, &tree)) return;
-    status rc = write_texts(&body, app_of(c), tree, &err);
+    answer_terms terms;
+    if (!answer_ready(c) || !answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
+    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
+    status rc = answer_in_time(c, &terms, now_ns, &err);
+    if (rc == OK) rc = write_texts(&body, app_of(c), tree, &err);
     cJSON_Delete(tree);
     if (rc == OK) {
         answer_json(c, &body, "");

@@ -5,18 +5,20 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAITING_MAX = 1024 };
+enum { WAITING_MAX = 1024, TOLD_MAX = 256 };
 
 http_server *live_server;
 int          live_port;
 bool         live_wakes_early, live_dawdles;
-atomic_int   live_run, live_gone, live_freed, live_overlaps;
+bool         live_gone_wakes;
+atomic_int   live_run, live_gone, live_freed, live_overlaps, live_ended;
 const char   live_hello[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static call           *waiting[WAITING_MAX]; /* handed over by run_wait(), until live_release() */
 static int             n_waiting;
 static atomic_int      running; /* run_wait() now */
+static call_record     told[TOLD_MAX];
 
 static void reply_bytes(call *c, const char *p, size_t n)
 {
@@ -67,6 +69,12 @@ static void finish_wait(call *c)
 static void gone_wait(call *c)
 {
     if (c->state) atomic_fetch_add(&live_gone, 1);
+    if (!live_gone_wakes) return;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < n_waiting; i++)
+        if (waiting[i] == c) waiting[i] = waiting[--n_waiting];
+    pthread_mutex_unlock(&lock);
+    call_wake(c);
 }
 
 static void run_wait(call *c)
@@ -99,12 +107,21 @@ static const route table[] = {
     {"GET", "/big", run_big, 0, SHAPE_TEI, "says much"},
 };
 
+static void take_ended(void *unused, int loop, const call_record *r)
+{
+    (void)unused, (void)loop;
+    pthread_mutex_lock(&lock);
+    told[atomic_load(&live_ended) % TOLD_MAX] = *r;
+    atomic_fetch_add(&live_ended, 1);
+    pthread_mutex_unlock(&lock);
+}
+
 http_limits live_limits(void)
 {
     return (http_limits){
         .routes = table, .n_routes = sizeof table / sizeof *table, .host = "127.0.0.1", .loops = 2, .parse_threads = 2,
         .max_connections = 1000, .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000, .write_stall_ms = 10000,
-        .max_body_bytes = 1 << 20, .max_parsing_bytes = 64 << 20,
+        .max_body_bytes = 1 << 20, .max_parsing_bytes = 64 << 20, .name = "loop", .ended = take_ended,
     };
 }
 
@@ -112,13 +129,22 @@ void live_start(http_limits limits)
 {
     error err = {""};
     n_waiting = 0;
-    live_wakes_early = live_dawdles = false;
+    live_wakes_early = live_dawdles = live_gone_wakes = false;
+    atomic_store(&live_ended, 0);
     atomic_store(&live_run, 0);
     atomic_store(&live_gone, 0);
     atomic_store(&live_freed, 0);
     atomic_store(&live_overlaps, 0);
     CU_ASSERT_EQUAL_FATAL(http_open(&live_server, limits, NULL, &err), OK);
     live_port = http_port(live_server);
+}
+
+call_record live_told(int i)
+{
+    pthread_mutex_lock(&lock);
+    call_record r = told[i % TOLD_MAX];
+    pthread_mutex_unlock(&lock);
+    return r;
 }
 
 void live_nap(void) { nanosleep(&(struct timespec){0, 1000000}, NULL); }

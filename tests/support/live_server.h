@@ -20,11 +20,14 @@ extern bool         live_wakes_early;                /* /wait is woken before it
 extern bool         live_dawdles;                    /* run() of /wait goes on for 30 ms */
 extern atomic_int   live_run, live_gone, live_freed; /* calls of /echo and /wait; of /wait: left, ended */
 extern atomic_int   live_overlaps;                   /* finish() of /wait while one of its run() went on */
+extern bool         live_gone_wakes;                 /* gone() of /wait wakes its call, as a cancelled job does */
+extern atomic_int   live_ended;                      /* requests of which the end was told */
 extern const char   live_hello[];                    /* a whole request */
 
 http_limits live_limits(void);    /* generous */
 void  live_start(http_limits limits);
 void  live_stop(void);            /* every client must have been closed */
+call_record live_told(int i);     /* the i-th that was told, i < live_ended */
 int   live_parked(void);          /* calls of /wait that were not released */
 void  live_release(void);         /* all of them, from a thread that is no loop's */
 bool  live_serves(void);          /* a new connection gets its hello */
