@@ -103,10 +103,10 @@ static double calibrated(const service_table *t, int tokens, int sequences)
         return at_group(t, before, sequences) * tokens / t->row[before].tokens;
     }
     /* Below the first: the line goes on to the fixed cost.  Where times grow faster than tokens it would lead below
-     * zero; in proportion is the least. */
+     * zero; in proportion is the least.  A single group does not tell the fixed cost: it may be all. */
     int second = group_after(t, 0);
-    double least = at_group(t, 0, sequences) * tokens / t->row[0].tokens;
-    return second < t->n ? fmax(least, on_line(t, 0, second, tokens, sequences)) : least;
+    if (second >= t->n) return at_group(t, 0, sequences);
+    return fmax(at_group(t, 0, sequences) * tokens / t->row[0].tokens, on_line(t, 0, second, tokens, sequences));
 }
 
 static int64_t whole_ns(double ns) { return ns < 1 ? 1 : ns < 1e18 ? (int64_t)ns : (int64_t)1e18; }

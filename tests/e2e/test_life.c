@@ -33,11 +33,12 @@ static char *heavy(int n)
 
 static void stopping_answers_all(void)
 {
+    static const char *const patient[] = {"--max-wait", "300s", NULL};
     for (int sig = SIGINT; sig; sig = sig == SIGINT ? SIGTERM : 0) {
         server_process s;
         client c[CLIENTS];
         char *request = heavy(1);
-        CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, NULL));
+        CU_ASSERT_TRUE_FATAL(server_start(&s, SERVER_MODEL, patient));
         for (int i = 0; i < CLIENTS; i++) CU_ASSERT_TRUE(client_open(&c[i], s.port) && client_text(&c[i], request));
         usleep(20000);
         kill(s.pid, sig);
