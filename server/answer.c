@@ -13,10 +13,9 @@ static const json_limits BODY_LIMITS = {.depth = 16, .values = 200000};
 bool answer_ready(call *c)
 {
     const int phase = atomic_load_explicit(&app_of(c)->phase, memory_order_acquire);
-    error err = app_of(c)->lost;
-    status rc = phase == APP_LOST ? UNAVAILABLE : OK;
-    if (phase == APP_LOADING) rc = fail(&err, UNAVAILABLE, "the model is loading");
-    if (rc != OK) answer_turned_away(c, rc, 1, 0, &err);
+    error why;
+    if (phase == APP_LOADING) answer_turned_away(c, fail(&why, UNAVAILABLE, "the model is loading"), 1, 0, &why);
+    if (phase == APP_LOST) answer_turned_away(c, UNAVAILABLE, 1, 0, &app_of(c)->lost); /* read in no other phase */
     return phase != APP_LOADING && phase != APP_LOST;
 }
 

@@ -170,6 +170,7 @@ static void embedding_reply(call *c)
     t->at[STAGE_COMPUTE] = e->work.begun_ns;
     t->at[STAGE_D2H] = e->work.computed_ns;
     t->at[STAGE_SERIALIZE] = e->done_ns;
+    if (e->work.begun_ns) c->record.compute_type = app_of(c)->engine->ops->name;
     if (e->result != OK) {
         answer_error(c, e->result, 0, &e->why);
         return;
@@ -228,7 +229,6 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
     embed_contract ask;
     answer_terms terms;
     if (!answer_ready(c)) return;
-    c->record.compute_type = a->engine->ops->name;
     if (!answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
     embedding *e = calloc(1, sizeof *e);
     status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");

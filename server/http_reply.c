@@ -44,14 +44,16 @@ __attribute__((format(printf, 2, 3))) static void append(text_lines *o, const ch
     va_end(args);
 }
 
+static int64_t rounded(int64_t ns, int64_t unit) { return ns / unit + (ns % unit >= unit / 2); }
+
 /* A stage in ms with three digits: integers, since this is written for every reply. */
 static void append_ms(text_lines *o, const char *name, int64_t ns)
 {
-    int64_t us = (ns + 500) / 1000;
+    int64_t us = rounded(ns, 1000);
     append(o, "%s;dur=%" PRId64 ".%03d", name, us / 1000, (int)(us % 1000));
 }
 
-static int64_t whole_ms(int64_t ns) { return (ns + 500000) / 1000000; }
+static int64_t whole_ms(int64_t ns) { return rounded(ns, 1000000); }
 
 static void append_times(text_lines *o, const call_record *r)
 {

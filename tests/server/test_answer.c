@@ -28,8 +28,16 @@ static bool reads(const char *name, const char *value, int times)
     return good;
 }
 
+/* The reply does, which is a text from here on. */
+static bool starts(const char *text)
+{
+    out_bytes(&e.reply, "", 1);
+    return !strncmp(e.reply.p, text, strlen(text));
+}
+
 static void deadlines(void)
 {
+    char seen[128];
     static const struct {
         const char *value;
         int64_t ms; /* -1: refused */
@@ -46,13 +54,16 @@ static void deadlines(void)
                  {"5ms", -1},
                  {"1.5", -1},
                  {"1e3", -1},
-                 {"soon", -1}};
+                 {"soon", -1},
+                 {"5,5", -1},
+                 {"\xd9\xa5", -1}}; /* a digit, but not of ours */
     CU_ASSERT(reads("x-other", "1", 1) && terms.deadline_ns == INT64_MAX && terms.lane == LANE_INTERACTIVE);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool good = reads("X-Deadline-Ms", cases[i].value, 1);
         CU_ASSERT_EQUAL(good, cases[i].ms >= 0);
         if (good) CU_ASSERT_EQUAL(terms.deadline_ns, READ_NS + cases[i].ms * 1000000);
-        if (!good) CU_ASSERT(strstr(e.reply.p, "x-deadline-ms is") && strstr(e.reply.p, "\"Validation\""));
+        snprintf(seen, sizeof seen, "{\"error\":\"x-deadline-ms is \\\"%s\\\", wanted ", cases[i].value);
+        if (!good) CU_ASSERT(starts(seen) && strstr(e.reply.p, "\"error_type\":\"Validation\"}"));
     }
     CU_ASSERT_FALSE(reads("x-deadline-ms", "5", 2));
 }
@@ -60,6 +71,12 @@ static void deadlines(void)
 static void priorities(void)
 {
     CU_ASSERT(reads("x-priority", "bulk", 1) && terms.lane == LANE_BULK);
+    CU_ASSERT(reads("X-Priority", "BULK", 1) && terms.lane == LANE_BULK);
+    CU_ASSERT(reads("x-priority", "Interactive", 1) && terms.lane == LANE_INTERACTIVE);
+    CU_ASSERT_FALSE(reads("x-priority", "bulk", 2));
+    CU_ASSERT_FALSE(reads("x-priority", "bulky", 1));
+    CU_ASSERT_FALSE(reads("x-priority", "bul", 1));
+    CU_ASSERT(starts("{\"error\":\"x-priority is \\\"bul\\\", wanted "));
     CU_ASSERT(reads("x-priority", "interactive", 1) && terms.lane == LANE_INTERACTIVE);
     CU_ASSERT_FALSE(reads("x-priority", "urgent", 1));
     CU_ASSERT_FALSE(reads("x-priority", "", 1));
@@ -76,6 +93,38 @@ static void a_deadline_passes(void)
     CU_ASSERT_EQUAL(answer_in_time(&e.c, &terms, READ_NS, &err), EXPIRED);
 }
 
+static void long_nonsense_is_quoted_in_part(void)
+{
+    static char value[5000];
+    memset(value, 'x', sizeof value - 1);
+    CU_ASSERT_FALSE(reads("x-deadline-ms", value, 1));
+    CU_ASSERT(e.reply.n < 250);
+    CU_ASSERT_FALSE(reads("x-priority", value, 1));
+    CU_ASSERT(e.reply.n < 250);
+}
+
+static void not_ready(void)
+{
+    static const struct {
+        int phase;
+        const char *reason; /* NULL: it is ready */
+    } cases[] = {{APP_LOADING, "the model is loading"}, {APP_READY, NULL}, {APP_DRAINING, NULL}, {APP_LOST, "a cable"}};
+    app a = {.lost = {"a cable"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CU_ASSERT(reads("x-other", "1", 1));
+        atomic_store(&a.phase, cases[i].phase);
+        e.c.app = &a;
+        bool ready = answer_ready(&e.c);
+        CU_ASSERT_EQUAL(ready, !cases[i].reason);
+        CU_ASSERT_EQUAL(ready, !e.replied);
+        if (ready) continue;
+        CU_ASSERT(e.c.record.status == 503 && e.c.record.failure == FAILURE_DRAINING);
+        CU_ASSERT(strstr(e.reply.p, cases[i].reason) && strstr(e.reply.p, "\"Unhealthy\""));
+        out_bytes(&e.fields, "", 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(e.fields.p, "retry-after: 1\r\n"));
+    }
+}
+
 static void refusals(void)
 {
     static const struct {
@@ -86,7 +135,10 @@ static void refusals(void)
     } cases[] = {
         {EXPIRED, 504, FAILURE_NONE, "\"Deadline\""},          {OVERLOADED, 429, FAILURE_NONE, "\"Overloaded\""},
         {UNAVAILABLE, 503, FAILURE_DRAINING, "\"Unhealthy\""}, {NO_MEMORY, 503, FAILURE_OVERLOADED, "\"Unhealthy\""},
-        {BAD_INPUT, 422, FAILURE_NONE, "\"Validation\""},      {GPU_FAILED, 500, FAILURE_NONE, "\"Backend\""}};
+        {BAD_INPUT, 422, FAILURE_NONE, "\"Validation\""},      {GPU_FAILED, 500, FAILURE_NONE, "\"Backend\""},
+        {MALFORMED, 400, FAILURE_NONE, "\"Validation\""},      {EMPTY, 400, FAILURE_NONE, "\"Empty\""},
+        {CANCELLED, 503, FAILURE_CANCELLED, "\"Unhealthy\""},  {GPU_LOST, 503, FAILURE_BACKEND, "\"Unhealthy\""},
+        {NOT_FINITE, 500, FAILURE_NONE, "\"Backend\""},        {IO_FAILED, 500, FAILURE_NONE, "\"Backend\""}};
     error err = {"why"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CU_ASSERT(reads("x-other", "1", 1));
@@ -103,8 +155,10 @@ static void refusals(void)
 
 void answer_suite(CU_pSuite s)
 {
-    CU_add_test(s, "x-deadline-ms is digits, at most an hour; anything else is 400", deadlines);
+    CU_add_test(s, "D80 x-deadline-ms is digits, at most an hour; anything else is 400", deadlines);
     CU_add_test(s, "x-priority is interactive or bulk; anything else is 400", priorities);
     CU_add_test(s, "a deadline of n ms passes n ms after the first byte", a_deadline_passes);
+    CU_add_test(s, "a long nonsense is quoted in part", long_nonsense_is_quoted_in_part);
+    CU_add_test(s, "who loads or has lost its device says 503 and why, who drains still answers", not_ready);
     CU_add_test(s, "each refusal has its status, its type and its reason", refusals);
 }

@@ -29,7 +29,7 @@ static void every_phase_says_what_it_is(void)
     const http_limits limits = {.routes = routes, .n_routes = routes_count, .host = "127.0.0.1", .loops = 1,
                                 .parse_threads = 1, .max_connections = 100, .head_ms = 5000, .body_ms = 5000,
                                 .idle_ms = 60000, .write_stall_ms = 10000, .max_body_bytes = 1 << 20,
-                                .max_parsing_bytes = 1 << 24};
+                                .max_parsing_bytes = 1 << 24, .name = "loop"};
     http_server *s;
     error err;
     CU_ASSERT_EQUAL_FATAL(http_open(&s, limits, &a, &err), OK);
@@ -48,8 +48,28 @@ static void every_phase_says_what_it_is(void)
     http_close(s);
 }
 
+static void a_device_may_be_lost_while_requests_come(void)
+{
+    static const char request[] = "POST /tokenize HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+    app a = {.phase = APP_READY};
+    const http_limits limits = {.routes = routes, .n_routes = routes_count, .host = "127.0.0.1", .loops = 1,
+                                .max_connections = 100, .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000,
+                                .write_stall_ms = 10000, .max_body_bytes = 1 << 20, .max_parsing_bytes = 1 << 24,
+                                .name = "loop"};
+    http_server *s;
+    error err;
+    CU_ASSERT_EQUAL_FATAL(http_open(&s, limits, &a, &err), OK);
+    says(http_port(s), request, 415, "content-type"); /* which takes no model */
+    snprintf(a.lost.text, sizeof a.lost.text, "an illegal address (700)");
+    atomic_store_explicit(&a.phase, APP_LOST, memory_order_release);
+    says(http_port(s), request, 503, "an illegal address (700)");
+    http_close(s);
+}
+
 void health_suite(CU_pSuite s)
 {
     CU_add_test(s, "loading, ready, stopping, device lost: readiness and routes say which, with Retry-After",
                 every_phase_says_what_it_is);
+    CU_add_test(s, "why a device was lost is told once it is, and is not looked at before",
+                a_device_may_be_lost_while_requests_come);
 }
