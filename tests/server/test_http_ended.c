@@ -29,6 +29,13 @@ static void told(int n, int code)
     CU_ASSERT_EQUAL(sum, r.times.at[STAGES] - r.times.at[STAGE_READ]);
 }
 
+/* And the end of the connections told no more. */
+static void stops(int n)
+{
+    live_stop();
+    CU_ASSERT_EQUAL(atomic_load(&live_ended), n);
+}
+
 static bool is_route(const call_record *r, const char *path)
 {
     return path ? r->route && !strcmp(r->route->path, path) : !r->route;
@@ -92,7 +99,7 @@ static void each_kind_of_answer(void)
     CU_ASSERT_STRING_EQUAL(live_told(CASES - 1).request_id, "mine.503");
     CU_ASSERT_EQUAL(live_told(CASES - 1).failure, FAILURE_OVERLOADED);
     CU_ASSERT_EQUAL(live_told(0).failure, FAILURE_NONE);
-    live_stop();
+    stops(CASES);
 }
 
 static void pipelined_and_half_closed(void)
@@ -123,7 +130,7 @@ static void pipelined_and_half_closed(void)
     CU_ASSERT_EQUAL(client_read_final(&c).status, 200);
     client_close(&c);
     told(21, 200);
-    live_stop();
+    stops(21);
 }
 
 static void slow_requests(void)
@@ -151,7 +158,7 @@ static void slow_requests(void)
         says_its_times(&reply, &r);
         client_close(&c);
     }
-    live_stop();
+    stops(3);
 }
 
 static void no_request_is_told_to_nobody(void)
@@ -188,7 +195,7 @@ static void no_request_is_told_to_nobody(void)
     CU_ASSERT_EQUAL(client_read_final(&c).status, 200);
     client_close(&c);
     told(1, 200);
-    live_stop();
+    stops(1);
 }
 
 static void clients_that_leave(void)
@@ -215,7 +222,7 @@ static void clients_that_leave(void)
     CU_ASSERT_EQUAL(atomic_load(&live_ended), 2);
     live_release();
     told(3, 0);
-    live_stop();
+    stops(3);
 }
 
 static void a_large_reply_is_told_when_it_is_written(void)
@@ -242,7 +249,7 @@ static void a_large_reply_is_told_when_it_is_written(void)
     CU_ASSERT_EQUAL(client_read(&c).status, 200);
     told(3, 200);
     client_close(&c);
-    live_stop();
+    stops(3);
 }
 
 static void a_client_that_does_not_read(void)
@@ -258,7 +265,7 @@ static void a_client_that_does_not_read(void)
         CU_ASSERT_EQUAL(http_count(live_server).slow_closed, i + 1);
         client_close(&c);
     }
-    live_stop();
+    stops(2);
 }
 
 /* What the record says lies between what went by inside and what went by outside. */
@@ -295,7 +302,7 @@ static void an_observer_measures_the_same(void)
     told(2, 200);
     CU_ASSERT(live_told(1).times.at[STAGE_READ] >= seen_ns);
     client_close(&c);
-    live_stop();
+    stops(2);
 }
 
 static void bodies_parsed_elsewhere(void)
@@ -318,8 +325,7 @@ static void bodies_parsed_elsewhere(void)
     for (int i = 1; i < 6; i += 2) CU_ASSERT_EQUAL(client_read_final(&c[i]).status, 200);
     for (int i = 1; i < 6; i += 2) client_close(&c[i]);
     EVENTUALLY(atomic_load(&live_ended) >= 6);
-    live_stop();
-    CU_ASSERT_EQUAL(atomic_load(&live_ended), 6);
+    stops(6);
     int answered = 0, cancelled = 0;
     for (int i = 0; i < 6; i++) {
         answered += live_told(i).status == 200 && live_told(i).failure == FAILURE_NONE;
@@ -347,8 +353,7 @@ static void a_departure_and_a_wake_at_the_same_time(void)
         call_record r = live_told(i);
         CU_ASSERT(r.status == 200 || (r.status == 0 && r.failure == FAILURE_CANCELLED));
     }
-    live_stop();
-    CU_ASSERT_EQUAL(atomic_load(&live_ended), 60);
+    stops(60);
 }
 
 static void a_departure_that_wakes_at_once(void)
@@ -373,7 +378,7 @@ static void a_departure_that_wakes_at_once(void)
     CU_ASSERT_EQUAL(atomic_load(&live_gone), 10);
     CU_ASSERT_EQUAL(live_parked(), 0);
     free(body);
-    live_stop();
+    stops(10);
 }
 
 static void closing_tells_what_waits(void)
