@@ -16,6 +16,7 @@
 #include "tests/support/client.h"
 #include "tests/support/server.h"
 #include "tests/support/server_timing.h"
+#include "tests/support/tiny_model.h"
 
 #define SECRET "xylophonwort"
 static server_process server;
@@ -378,6 +379,40 @@ static void the_end(void)
     running = false;
 }
 
+/* Of a device that takes 200 ms for a batch, however small. */
+static void what_cannot_be_in_time_is_shed(void)
+{
+    static const char *const device[] = {"LD_LIBRARY_PATH=" BEELINE_SLEEPING_DIR,
+                                         "SLEEPING_DEVICE=base_us=200000,token_ns=0,sequence_ns=0,slots=3", NULL};
+    static const char *const options[] = {"--backend", "cuda", NULL};
+    static const char batches[] = "beeline_batches_total", shed[] = "beeline_tokens_offered_total{outcome=\"shed\"}",
+                      accepted[] = "beeline_tokens_offered_total{outcome=\"accepted\"}";
+    char *folder = tiny_folder_make(), value[64];
+    client c;
+    CU_ASSERT_FALSE_FATAL(running);
+    tiny_model_write(folder, (tiny_model){.pooling = "mean_tokens", .normalize = 1});
+    server_environment(device);
+    CU_ASSERT_TRUE_FATAL(server_start(&server, folder, options));
+    double computed = metric(batches);
+    client_reply r = post(&c, server.port, "/embed", "{\"inputs\":[[2,7,8,3]]}", "x-deadline-ms: 50\r\n");
+    CU_ASSERT_EQUAL(r.status, 504);
+    CU_ASSERT_FALSE(client_field(&r, "x-compute-type", value, sizeof value));
+    client_close(&c);
+    CU_ASSERT_TRUE(reaches(shed, 4));
+    CU_ASSERT_TRUE(metric(accepted) == 0 && metric(batches) == computed);
+    r = get(&c, server.ops_port, "/admin/flight");
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.body, "\"event\":\"refusal\",\"code\":504,"));
+    client_close(&c);
+    r = post(&c, server.port, "/embed", "{\"inputs\":[[2,7,8,3]]}", "x-deadline-ms: 3600000\r\n");
+    CU_ASSERT_EQUAL(r.status, 200);
+    CU_ASSERT_TRUE(client_has(&r, "x-compute-type", "cuda"));
+    client_close(&c);
+    CU_ASSERT_TRUE(reaches(accepted, 4));
+    CU_ASSERT_EQUAL(server_end(&server, SIGTERM), 0);
+    server_environment(NULL);
+    tiny_folder_remove(folder);
+}
+
 void ops_suite(CU_pSuite s)
 {
     CU_add_test(s, "a reply says where its time went, and it adds up", a_reply_says_where_its_time_went);
@@ -392,4 +427,6 @@ void ops_suite(CU_pSuite s)
     CU_add_test(s, "the operator's port only reads", the_operators_port_only_reads);
     CU_add_test(s, "a taken operator's port refuses the start in words", a_taken_port_refuses_the_start);
     CU_add_test(s, "it ends, and its log has no text either", the_end);
+    CU_add_test(s, "D77 a deadline that no batch can meet is 504: never computed, counted as shed",
+                what_cannot_be_in_time_is_shed);
 }
