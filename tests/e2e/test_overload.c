@@ -174,6 +174,22 @@ static void past_capacity_the_promise_holds(void)
     end_server();
 }
 
+/* What ten full queues hold comes at once, from nothing. */
+static void a_burst_is_taken_or_refused(void)
+{
+    const double queue = saturation() * MAX_WAIT_MS * 1e-3;
+    start_server(usual);
+    cJSON *report = load(10 * queue / 0.1, 0.1, NULL, NULL);
+    only_200_429_503_504(report);
+    const double refused = figure(report, "load", NULL, "refused");
+    const double answered = latency(report, "200 or no reply, intended", "n");
+    CU_ASSERT_TRUE(refused > 0);
+    CU_ASSERT_TRUE(answered >= queue); /* what would not have waited too long was not refused */
+    if (answered < queue) fprintf(stderr, "%.0f answered of a queue of %.0f, %.0f refused\n", answered, queue, refused);
+    cJSON_Delete(report);
+    end_server();
+}
+
 static char *embed_request(const char *text)
 {
     char *request = malloc(strlen(text) + 256);
@@ -316,6 +332,7 @@ void overload_suite(CU_pSuite s)
     CU_add_test(s, "at 20, 50 and 80 % of capacity nobody is refused", below_capacity_everyone_is_answered);
     CU_add_test(s, "O65 O66 past it, and at 10x, goodput and latency are as promised, refusals are immediate",
                 past_capacity_the_promise_holds);
+    CU_add_test(s, "O67 of a burst of ten queues one is answered, the rest refused", a_burst_is_taken_or_refused);
     CU_add_test(s, "D74 D75 half of the clients leave: their compute is saved, nobody else's answer changes",
                 the_departed_save_their_compute);
     CU_add_test(s, "D77 D78 D79 who is answered is answered before his deadline, the others are told",
