@@ -14,7 +14,7 @@ serve: build model ## install what is missing, fetch the model, build, serve it
 	build/release/beeline serve $(MODEL) $(ARGS)
 
 test: model ## install what is missing, fetch the model, build, run every test
-	@docker/install.sh build test
+	@docker/install.sh build test check
 	@! command -v nvcc >/dev/null || docker/install.sh cuda
 	@cmake --preset release >build/release.log 2>&1 || { cat build/release.log; exit 1; }
 	@cmake --build build/release -j $(JOBS)
@@ -22,7 +22,7 @@ test: model ## install what is missing, fetch the model, build, run every test
 	@sed -n 's/^-- CUDA: /CUDA: /p' build/release.log
 
 sanitize: model ## the suite under ASan+UBSan, then under TSan
-	@docker/install.sh build test
+	@docker/install.sh build test check
 	@for preset in asan tsan; do \
 	    cmake --preset $$preset && cmake --build build/$$preset -j $(JOBS) && \
 	    ctest --test-dir build/$$preset --output-on-failure -j $(JOBS) || exit 1; \

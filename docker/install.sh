@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh USE... - installs the packages of docker/packages.txt that are needed for USE (build, test, fuzz, tables,
+# install.sh USE... - installs the packages of docker/packages.txt that are needed for USE (build, test, check, fuzz, tables,
 # cuda, run) and are missing or too old.  Nothing is missing: no network, no root, no output.  Packages of PyPI go to
 # build/tools, not into the system's Python.
 set -euo pipefail

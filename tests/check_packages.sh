@@ -19,7 +19,7 @@ function say(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; bad = 1 }
 NF != 3 { say("wanted: name version use, found " NF " words"); next }
 $1 !~ /^(pypi:)?[a-z0-9][a-z0-9.+-]+$/ { say("\"" $1 "\" is no name of a package") }
 $2 !~ /^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$/ { say("\"" $2 "\" is no version") }
-$3 !~ /^(build|test|fuzz|tables|cuda|run)$/ { say("\"" $3 "\" is no use: build, test, fuzz, tables, cuda or run") }
+$3 !~ /^(build|test|check|fuzz|tables|cuda|run)$/ { say("\"" $3 "\" is no use: build, test, check, fuzz, tables, cuda or run") }
 $1 in seen { say($1 " stands in line " seen[$1] " too") }
 { seen[$1] = FNR }
 END { exit bad }

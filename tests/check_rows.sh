@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # check_rows.sh [ROOT] - every numbered row of bad input has its test.
 #
-# The rows: H1-H28 HTTP, J29-J42 JSON and contracts, U43-U50 text, M51-M64 model files, G82-G94 GPU.  A test names the
+# The rows: H1-H28 HTTP, J29-J42 JSON and contracts, U43-U50 text, M51-M64 model files, O65-O73 overload, D74-D81
+# departures and deadlines, G82-G94 GPU.  A test names the
 # rows that it covers first, before its sentence: "M56 missing tensors ...", "U47 U50 ids ...", "J29-J31 documents ...".
 # Rows that nobody names, and names of rows that do not exist, are printed.
 set -euo pipefail
@@ -12,14 +13,14 @@ files=(tests/**/*.c)
 [ ${#files[@]} -gt 0 ] || { echo "no test below tests/"; exit 1; }
 
 program=$(cat <<'AWK'
-# Rows between M and G belong to the server as a whole: overload, departures.
+# 76, a client that leaves amid a swap, waits for swaps.
 function letter(row) {
-    if (row < 1 || row > 94 || (row > 64 && row < 82)) return ""
-    return row <= 28 ? "H" : row <= 42 ? "J" : row <= 50 ? "U" : row <= 64 ? "M" : "G"
+    if (row < 1 || row > 94 || row == 76) return ""
+    return row <= 28 ? "H" : row <= 42 ? "J" : row <= 50 ? "U" : row <= 64 ? "M" : row <= 73 ? "O" : row <= 81 ? "D" : "G"
 }
 
 function complain(word) {
-    printf "%s:%d: \"%s\" names no row: H1-H28, J29-J42, U43-U50, M51-M64, G82-G94\n", FILENAME, FNR, word
+    printf "%s:%d: \"%s\" names no row: H1-H28, J29-J42, U43-U50, M51-M64, O65-O73, D74-D81, G82-G94\n", FILENAME, FNR, word
     bad = 1
 }
 
@@ -28,10 +29,10 @@ function take(word,    ends, n, first, last, row) {
     n = split(word, ends, "-")
     first = substr(ends[1], 2) + 0
     last = n == 2 ? ends[2] : first
-    sub(/^[HJUMG]/, "", last)
+    sub(/^[HJUMODG]/, "", last)
     last += 0
     if (last < first || letter(first) == "" || letter(first) != substr(word, 1, 1) || letter(last) != letter(first) ||
-        (n == 2 && ends[2] ~ /^[HJUMG]/ && substr(ends[2], 1, 1) != substr(word, 1, 1))) {
+        (n == 2 && ends[2] ~ /^[HJUMODG]/ && substr(ends[2], 1, 1) != substr(word, 1, 1))) {
         complain(word)
         return
     }
@@ -45,7 +46,7 @@ open && /"/ {
     open = 0
     text = $0
     sub(/^[^"]*"/, "", text)
-    while (match(text, /^[HJUMG][0-9]+(-[HJUMG]?[0-9]+)?[ ,:]+/)) {
+    while (match(text, /^[HJUMODG][0-9]+(-[HJUMODG]?[0-9]+)?[ ,:]+/)) {
         word = substr(text, 1, RLENGTH)
         text = substr(text, RLENGTH + 1)
         sub(/[ ,:]+$/, "", word)

@@ -43,6 +43,76 @@ mutant 'a vocabulary may lack a special token'          runtime/text/tokenizer_l
 mutant 'a byte order mark is a piece'                   runtime/text/tokenizer_load.c 's/if (f.size >= 3 && !memcmp/if (f.size >= 3000000 \&\& !memcmp/' runtime/text/tokenizer
 mutant 'any pre-tokenizer is taken for BERT'"'"'s'      runtime/text/tokenizer_load.c 's/if (!type || strcmp(type, wanted))/if (!type)/' runtime/text/tokenizer
 
+# policy, queue, service times
+mutant 'below the table a time may fall to nothing'      runtime/serve/service.c 's/return fmax(at_group/return fmin(at_group/' runtime/serve/service
+mutant 'one odd batch counts in full'                    runtime/serve/service.c 's/RATIO_MIN = 1.0 \/ 8, RATIO_MAX = 8;/RATIO_MIN = 0, RATIO_MAX = 1e9;/' runtime/serve/service
+mutant 'larger batches learn nothing from smaller ones'  runtime/serve/service.c 's/    spread(m, at, 1);//' runtime/serve/service
+mutant 'bad service times pass'                          runtime/serve/service.c 's/        if (rc != OK) return rc;/        if (rc == IO_FAILED) return rc;/' runtime/serve/service
+mutant 'a busy device is given its next batch at once'   runtime/serve/policy.c 's/return busy_until_ns - POLICY_LEAD_NS/return now_ns/' 'runtime/serve/policy|runtime/serve/schedule'
+mutant 'an array takes twice the device'                 runtime/serve/policy.c 's/POLICY_ARRAY_SHARE \* p->ns_per_token/0.5 * p->ns_per_token/' 'runtime/serve/policy|runtime/serve/queue|runtime/serve/schedule'
+mutant 'it is always quiet'                              runtime/serve/policy.c 's/POLICY_QUIET_NS ? p->quiet_tokens : p->quantum_tokens/0 ? p->quiet_tokens : p->quiet_tokens/' 'runtime/serve/policy|runtime/serve/schedule'
+mutant 'nobody waits too long to be let in'              runtime/serve/policy.c 's/return wait_ns > policy_wait_limit_ns/return wait_ns > 1000 * policy_wait_limit_ns/' 'runtime/serve/policy|e2e/overload'
+mutant 'equal due times lose their order'                runtime/serve/queue.c 's/a->key != b->key ? a->key < b->key : a->order < b->order/a->key < b->key/' runtime/serve/queue
+mutant 'what runs is no wait'                            runtime/serve/queue.c 's/    return earliest > now_ns ? earliest : now_ns;/    return earliest > now_ns ? now_ns : now_ns;/' 'runtime/serve/queue|runtime/serve/schedule'
+mutant 'an array is due whole when it begins'            runtime/serve/queue.c 's/if (e->last_due <= ns) sum += e->tokens;/if (e->key <= ns) sum += e->tokens;/' runtime/serve/queue
+mutant 'a stale latest start expires a request'          runtime/serve/queue.c 's/        if (!policy_hopeless(own, j->deadline_ns, begin)) {/        if (0) {/' 'runtime/serve/queue|runtime/serve/schedule'
+mutant 'a failed request is computed on'                 runtime/serve/queue.c 's/if (j->result != OK) drop(q, j);/(void)drop;/' runtime/serve/queue
+mutant 'the heap is not mended after a removal'          runtime/serve/queue.c 's/if (i < --h->n) settle(h, i, h->at\[h->n\]);/if (i < --h->n) put(h, i, h->at[h->n]);/' 'runtime/serve/queue|runtime/serve/schedule'
+mutant 'the heaps have no end'                           runtime/serve/queue.c 's/if (q->due.n < q->limits.max_requests) return OK;/if (q->due.n < 9999 * q->limits.max_requests) return OK;/' 'runtime/serve/queue|runtime/serve/schedule'
+
+mutant 'a batch may have one sequence too many'         runtime/serve/policy.c 's/open->sequences >= l->batch_sequences/open->sequences > l->batch_sequences/' 'runtime/serve/policy|runtime/serve/queue'
+mutant 'a batch may have one token too many'            runtime/serve/policy.c 's/|| tokens > l->batch_tokens/|| tokens > l->batch_tokens + 1/' 'runtime/serve/policy|runtime/serve/queue'
+mutant 'a wait is rounded down'                         runtime/serve/policy.c 's/(over_ns + second - 1) \/ second/over_ns \/ second/' runtime/serve/policy
+
+# batcher, executor, the sleeping device
+mutant 'a device that takes is not idle'        runtime/serve/batcher.c 's/set_busy_locked(b, executor, 0);.*//' runtime/serve/batcher
+mutant 'what is taken makes nobody busy'        runtime/serve/batcher.c 's/if (cut->n > 0) set_busy_locked(b, executor, now_ns + cut->predicted_ns);//' runtime/serve/batcher
+mutant 'a staged batch does not count'          runtime/serve/batcher.c 's/begin_ns + cut->predicted_ns/begin_ns/' runtime/serve/batcher
+mutant 'a new forecast is not told'             runtime/serve/batcher.c 's/if (busy_until_ns == b->seats\[executor\].busy_until_ns && /if (/' runtime/serve/batcher
+mutant 'the next batch is cut at once'          runtime/serve/batcher.c 's/if (policy_cut_ns(&s->plan, due_tokens, busy_until_ns, now_ns) <= now_ns)$/if (due_tokens >= 0)/' runtime/serve/batcher
+mutant 'a full batch is cut late'               runtime/serve/batcher.c 's/atomic_fetch_add_explicit(&b->due_tokens, j->starts\[j->n\], memory_order_relaxed);//' 'runtime/serve/(batcher|executor)'
+mutant 'a look without the lock sees no work'   runtime/serve/batcher.c 's/atomic_store_explicit(&b->waiting, true, memory_order_relaxed);//' runtime/serve/executor
+mutant 'what one executor leaves wakes nobody'  runtime/serve/batcher.c 's/if (waiting) pthread_cond_signal(&b->work);//' runtime/serve/batcher
+mutant 'the expired are computed'               runtime/serve/batcher.c 's/queue_expire(b->queue, now_ns, &complete);//' runtime/serve/batcher
+mutant 'done() is called under the lock'        runtime/serve/batcher.c '/^void batcher_finish/,/^}/{/pthread_mutex_unlock/d;s/    hand_back(&complete, now_ns);/    hand_back(\&complete, now_ns);\n    pthread_mutex_unlock(\&b->lock);/}' runtime/serve/batcher
+mutant 'a queue of leavers ends the executor'   runtime/serve/batcher.c 's/if (enough) return BATCHER_LATE;/return enough ? BATCHER_LATE : 0;/' runtime/serve/batcher
+mutant 'draining is not told'                   runtime/serve/batcher.c 's/queue_cut(b->queue, parts, cap, closed, now_ns)/queue_cut(b->queue, parts, cap, false, now_ns)/' runtime/serve/batcher
+mutant 'drops are not noted'                    runtime/serve/batcher.c 's/if (j->cut_ns == 0)/if (j->cut_ns > 0)/' runtime/serve/batcher
+mutant 'a batch without memory is not halved'   runtime/serve/executor.c 's/if (rc == NO_MEMORY && s->in.S > 1)/if (rc == OK \&\& s->in.S > 1)/' runtime/serve/executor
+mutant 'a staged batch begins when submitted'   runtime/serve/executor.c 's/s->begun_ns = begun_ns(x, n);/s->begun_ns = s->submitted_ns;/' runtime/serve/executor
+mutant 'the next is cut as if nothing ran'      runtime/serve/executor.c 's/= begun_ns(x, oldest) + x->slot\[oldest\].predicted_ns;/= begun_ns(x, oldest);/' runtime/serve/executor
+mutant 'halves teach'                           runtime/serve/executor.c 's/return run_halves(x, n, why);/{ if (!run_halves(x, n, why)) return false; learn(x, s); return true; }/' runtime/serve/executor
+mutant 'nothing is learned'                     runtime/serve/executor.c 's/^    batcher_learn(.*//' runtime/serve/executor
+mutant 'batches are counted after their rows'   runtime/serve/executor.c 's/^        tally_batch(.*//; s/^        hand_out(x, s);/        hand_out(x, s); tally_batch(\&x->tally, \&x->e->description.shape, \&s->in);/' runtime/serve/executor
+mutant 'a silent device is no trip'             runtime/serve/executor.c 's/tally_add(&x->tally.watchdog_trips, 1);//' runtime/serve/executor
+mutant 'errors of the device are not counted'   runtime/serve/executor.c 's/tally_add(&x->tally.device_errors, 1);/tally_add(\&x->tally.device_errors, 0);/' runtime/serve/executor
+mutant 'wrong golden rows are not counted'      runtime/serve/executor.c 's/tally_add(&x->tally.golden_failed, 1);/tally_add(\&x->tally.golden_failed, 0);/' runtime/serve/engine
+mutant 'faults are not noted'                   runtime/serve/executor.c 's/note_fault(s, rc, s->begun_ns, s->computed_ns);/if (rc == OK) note_fault(s, rc, s->begun_ns, s->computed_ns);/' runtime/serve/executor
+mutant 'attention is forgotten in the flops'    runtime/serve/executor_tally.c 's/pairs += n \* n;/pairs += n;/' runtime/serve/executor
+mutant 'an edge belongs to the next'            runtime/serve/executor_tally.c 's/n > 1 << i/n >= 1 << i/' runtime/serve/executor
+mutant 'batches of a sleeping device overlap'   tests/sleeping_device/sleeping_device.c 's/begun_ns = now_ns > b->ready_ns ? now_ns : b->ready_ns;/begun_ns = now_ns;/' sleeping_device/sleeping_device
+mutant 'a sleeping device does not sleep'       tests/sleeping_device/sleeping_device.c 's/if (rc == OK \&\& clock_ns() < s->ready_ns) return PENDING;//' sleeping_device/sleeping_device
+
+# capacity, calibrate
+mutant 'a capacity may have members nobody knows' runtime/serve/capacity.c 's/seen == known ? OK/seen >= known ? OK/' runtime/serve/capacity
+mutant 'a number of a capacity has no upper end' runtime/serve/capacity.c 's/v->valuedouble >= low && v->valuedouble <= high/v->valuedouble >= low/' runtime/serve/capacity
+mutant 'a text may be longer than its room' runtime/serve/capacity.c 's/strlen(v->valuestring) >= m->bytes)/strlen(v->valuestring) >= m->bytes + 8)/' runtime/serve/capacity
+mutant 'what no reader takes is written' runtime/serve/capacity.c 's/status rc = capacity_parse(&again, text, (size_t)n, err);.*/status rc = OK; (void)again;/' runtime/serve/capacity
+mutant 'what could not be renamed is left beside' runtime/serve/capacity.c 's/if (!written) unlink(beside);//' runtime/serve/capacity
+mutant 'a capacity is for any device' runtime/serve/capacity.c 's/{"device", c->device, device},/{"device", device, device},/' runtime/serve/capacity
+mutant 'quotes in a name are not escaped' runtime/serve/capacity.c "s/ || \*p == '\"' || / || /" runtime/serve/capacity
+mutant 'of two runs the cold one counts' runtime/serve/stopwatch.c 's/took_ns\[(n - 1) \/ 2\]/took_ns[n \/ 2]/' runtime/serve/stopwatch
+mutant 'rows that a larger batch undercuts stay' runtime/serve/stopwatch.c 's/while (first > 0 && service_check/while (first < 0 \&\& service_check/' runtime/serve/stopwatch
+mutant 'a GPU is timed until its time is over' runtime/serve/engine.c 's/e->golden ? INT64_MAX : clock_ns() + SEED_NS/clock_ns() + SEED_NS \/ 1000000/' runtime/serve/engine
+mutant 'a seed has sequences longer than the model' runtime/serve/engine.c 's/tokens \/ longest < sequences ? tokens : sequences \* longest/tokens/' runtime/serve/engine
+mutant 'rates are tried though one alone is too slow' runtime/serve/knee.c 's/if (alone.holds) rc/rc/' runtime/serve/knee
+mutant 'a failed device has a knee' runtime/serve/knee.c 's/} else if (l->failed == OK) {/} else if (l->failed != OK) {/' runtime/serve/knee
+mutant 'the best rate is not confirmed' runtime/serve/knee.c 's/i < CONFIRMATIONS;/i < 0;/' runtime/serve/knee
+mutant 'refusals cost nothing' runtime/serve/knee.c 's/REFUSED_MAX = 0.001/REFUSED_MAX = 1/' runtime/serve/knee
+mutant 'the largest batch is not calibrated' server/calibrate.c 's/return rc == OK ? add_rows(plan, w, t, most, err) : rc;/return rc;/' server/calibrate
+mutant 'the folder is looked at when all is measured' server/calibrate.c 's/if (access(folder, W_OK | X_OK))/if (access(folder, W_OK | X_OK) \&\& !e)/' server/calibrate
+mutant 'a foreign capacity is served with' server/capacity_find.c 's/if (rc == OK) return OK;/return OK;/' server/calibrate
+
 # histograms, windows, stages, the flight recorder
 mutant 'a quantile is a rank too low'                   runtime/base/histogram.c 's/(uint64_t)ceil(q \* (double)s->total)/(uint64_t)(q * (double)s->total)/' runtime/base/histogram
 mutant 'a quantile is the end of its step'              runtime/base/histogram.c 's/low + (histogram_high(i) - low) \/ 2/histogram_high(i)/' runtime/base/histogram
@@ -61,6 +131,8 @@ mutant 'a dump writes over what lies there'             server/flight_dump.c 's/
 mutant 'half a dump stays'                              server/flight_dump.c 's/^        if (rc != OK) unlink(path);$//' server/flight_dump
 mutant 'a dump is for everybody'                        server/flight_dump.c 's/, 0600)/, 0644)/' server/flight_dump
 mutant 'a dump counts time forward'                     server/flight_dump.c 's/(double)(now_ns - r->ns)/(double)(r->ns - now_ns)/' server/flight_dump
+
+mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->a.http)) {/while (!http_idle(s->a.http) \&\& clock_ns() < 0) {/' e2e/life
 
 # bench load
 mutant 'a gap is not drawn from the exponential law'    bench/load_schedule.c 's/-log1p(-load_chance(seed, LOAD_GAP, out->n))/2 * load_chance(seed, LOAD_GAP, out->n)/' bench/load_schedule
@@ -166,20 +238,8 @@ mutant 'a pooling of another width is accepted'         runtime/model/sentence.c
 mutant 'modules may come in any order'                  runtime/model/sentence.c 's/if (n == 3 || strcmp(row.type, chain\[n\]))/if (n == 3 || !chain[n])/' runtime/model/description
 
 # serve
-mutant 'the queue takes one token too many'             runtime/serve/policy.c  's/return n_tokens <= l->max_queued_tokens/return n_tokens - 1 <= l->max_queued_tokens/' runtime/serve/policy
-mutant 'a batch may have one sequence too many'         runtime/serve/policy.c  's/sequences < l->budget_sequences/sequences <= l->budget_sequences/' runtime/serve/policy
-mutant 'a batch may have one token too many'            runtime/serve/policy.c  's/n_tokens <= l->budget_tokens - tokens/n_tokens <= l->budget_tokens - tokens + 1/' runtime/serve/policy
-mutant 'a wait is rounded down'                         runtime/serve/policy.c  's/ceil((double)/floor((double)/' runtime/serve/policy
-mutant 'an idle server refuses what is large'           runtime/serve/policy.c  's/if (s->queued_tokens == 0 && s->running_tokens == 0)$/if (s->queued_tokens < 0)/' runtime/serve/policy
-mutant 'a client that left is computed'                 runtime/serve/batcher.c 's/if (atomic_load_explicit(&j->gone, memory_order_relaxed))/if (j->n < 0)/' runtime/serve/batcher
-mutant 'the last failure is told'                       runtime/serve/batcher.c 's/if (result != OK && j->result == OK) {/if (result != OK) {/' runtime/serve/batcher
-mutant 'the rest of a failed request is computed'       runtime/serve/batcher.c 's/if (j->result != OK && j->taken < j->n) drop_head_locked(b);.*//' runtime/serve/batcher
-mutant 'a request overtakes the one that is cut'        runtime/serve/batcher.c 's/parts\[n++\] = (batch_part){j, first, j->taken - first};/parts[n++] = (batch_part){j, 0, j->taken - first};/' 'runtime/serve/(batcher|executor)'
 mutant 'a closed queue takes requests'                  runtime/serve/batcher.c 's/^    if (b->closed) {$/    if (b->closed \&\& !j) {/' runtime/serve/batcher
 mutant 'closing wakes nobody'                           runtime/serve/batcher.c 's/pthread_cond_broadcast(&b->work);//' runtime/serve/batcher
-mutant 'a queue of leavers ends the executor'           runtime/serve/batcher.c 's/if (found) return n;/if (found || n == 0) return n;/' runtime/serve/batcher
-mutant 'queued tokens are forgotten when cut'           runtime/serve/batcher.c 's/b->state.queued_tokens -= tokens;//' runtime/serve/batcher
-mutant 'a failed batch counts as computed'              runtime/serve/batcher.c 's/if (result == OK) b->counts.sequences += /b->counts.sequences += /' runtime/serve/batcher
 mutant 'a row that is not finite is handed out'         runtime/serve/executor.c 's/finite = !memchr(x->finite + row, 0, (size_t)p.count);/finite = p.count > 0;/' runtime/serve/executor
 mutant 'every part gets the first rows'                 runtime/serve/executor.c 's/row += p.count;/row += 0;/' runtime/serve/executor
 mutant 'a failed batch is handed out'                   runtime/serve/executor.c 's/^    if (rc == OK) {$/    if (rc == OK || x) {/' runtime/serve/executor
@@ -187,7 +247,6 @@ mutant 'normalize is forgotten'                         runtime/serve/executor.c
 mutant 'what is abandoned takes requests'               runtime/serve/batcher.c '/^void batcher_abandon/,/^}/s/close_locked(b);//' runtime/serve/batcher
 mutant 'a third batch is submitted'                     runtime/serve/executor.c 's/x->slots > 1 ? x->slots - 1 : 1;/x->slots;/' runtime/serve/executor
 mutant 'work that comes waits for the batch before it'  runtime/serve/executor.c 's/} else if (x->in_flight < most) {/} else if (x->in_flight > most) {/' runtime/serve/executor
-mutant 'a batch without memory is not halved'           runtime/serve/executor.c 's/if (rc == NO_MEMORY \&\& x->slot/if (rc == OK \&\& x->slot/' runtime/serve/executor
 mutant 'both halves are the first'                      runtime/serve/executor.c 's/s->parts = whole.parts + (half ? before : 0);/s->parts = whole.parts;/' runtime/serve/executor
 mutant 'a silent device is waited for'                  runtime/serve/executor.c 's/since_ns - begun_ns(x, n) > deadline_ns(x))/since_ns < begun_ns(x, n) - deadline_ns(x))/' runtime/serve/executor
 mutant 'a call that does not return is waited for'      runtime/serve/executor.c 's/clock_ns() - since_ns > deadline_ns(x) \&\&/clock_ns() < since_ns \&\&/' runtime/serve/executor
@@ -234,10 +293,8 @@ mutant 'the environment wins over the command line'     server/options.c   's/st
 mutant 'a cut vector keeps its length'                  server/embed.c     's/row\[i\] = (float)(row\[i\] \* scale);/row[i] = (float)(row[i] * (scale > 0 ? 1 : 0));/' e2e/serve
 mutant 'inputs that were cut are not counted'           server/embed.c     's/request->truncated += full > limit;//' e2e/serve
 mutant 'a compressed body is read'                      server/answer.c    's/if (coding.n && !http_is/if (coding.n > 99 \&\& !http_is/' e2e/serve
-mutant 'a client that left is computed'                 server/embed.c     's/atomic_store_explicit(&e->work.gone, true/atomic_store_explicit(\&e->work.gone, false/' e2e/life
 mutant 'a prompt is forgotten'                          server/prompt.c    's/    if (!prompt) return OK;/    if (room) return OK;/' e2e/life
 mutant 'a reply while draining keeps its connection'    server/http_connection.c 's/!atomic_load(&s->draining);/s;/' e2e/life
-mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->http)) {/while (!http_idle(s->http) \&\& clock_ns() < 0) {/' e2e/life
 mutant 'a lost device is not noticed'                   server/serve.c     's/while (!sig \&\& !notice_loss(s))/while (!sig)/' e2e/cuda_serve
 mutant 'a hang during a stop is not noticed'            server/serve.c     's/if (notice_loss(s) \&\& ms > LOST_MS)/if (ms < 0 \&\& notice_loss(s))/' e2e/cuda_serve
 mutant 'a server with a lost device is ready'           server/info.c      's/case APP_LOST: call_refuse.*/case APP_LOST:/' server/health

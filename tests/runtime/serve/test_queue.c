@@ -13,7 +13,7 @@ static const policy_limits usual = {.objective_ns = 100 * MS,
                                     .longest = 500,
                                     .executors = 1,
                                     .max_requests = 6};
-static const service_table seed = {.row = {{1000, 1, 1 * MS, 0}}, .n = 1};
+static const service_table seed = {.row = {{1, 1, MS / 1000, 0}, {1000, 1, 1 * MS, 0}}, .n = 2};
 
 static queue *q;
 static job jobs[JOBS];
