@@ -74,8 +74,8 @@ typedef struct call {
 } call;
 
 /* Exactly one of these two, once a call, from run() or finish().  `body` is taken over; `headers` is zero or more whole
- * lines "name: value\r\n".  The server adds date, content-length, connection, x-request-id, server-timing and, where
- * record.compute_type is set, TEI's x-compute-* and x-*-time. */
+ * lines "name: value\r\n".  The server adds date, content-length, connection, x-request-id, server-timing, TEI's x-*-time
+ * and, where record.compute_type is set, its x-compute-*. */
 void call_reply(call *c, int status, const char *content_type, out *body, const char *headers);
 /* The error in the route's shape; type NULL: derived from the status; retry_after_s 0: none. */
 void call_refuse(call *c, int status, const char *error_type, int retry_after_s, const char *message);

@@ -69,11 +69,11 @@ static void append_times(text_lines *o, const call_record *r)
     }
     append_ms(o, "total", total_ns);
     append(o, "\r\n");
-    if (!r->compute_type) return;
-    append(o,
-           "x-compute-type: %s\r\nx-compute-time: %" PRId64 "\r\nx-compute-characters: %" PRId64
-           "\r\nx-compute-tokens: %" PRId64 "\r\n",
-           r->compute_type, whole_ms(total_ns), r->characters, r->tokens);
+    if (r->compute_type)
+        append(o,
+               "x-compute-type: %s\r\nx-compute-time: %" PRId64 "\r\nx-compute-characters: %" PRId64
+               "\r\nx-compute-tokens: %" PRId64 "\r\n",
+               r->compute_type, whole_ms(total_ns), r->characters, r->tokens);
     append(o,
            "x-total-time: %" PRId64 "\r\nx-tokenization-time: %" PRId64 "\r\nx-queue-time: %" PRId64
            "\r\nx-inference-time: %" PRId64 "\r\n",

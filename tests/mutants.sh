@@ -134,6 +134,36 @@ mutant 'a dump counts time forward'                     server/flight_dump.c 's/
 
 mutant 'a stop does not wait for answers'               server/serve.c     's/while (!http_idle(s->a.http)) {/while (!http_idle(s->a.http) \&\& clock_ns() < 0) {/' e2e/life
 
+# calls, stages, deadlines
+mutant 'a reply on its way is told at once'             server/http_connection.c 's/if (flushed) tell(k->home, r);/tell(k->home, r);/; s/^    else k->owed = \*r;$/    k->owed = *r;/' server/http_ended
+mutant 'a client that left amid a reply is not told'    server/http_connection.c 's/if (k->owes) tell_cancelled(k->home, &k->owed);//' server/http_ended
+mutant 'a written reply stays owed'                     server/http_connection.c 's/^    k->owes = false;$//' server/http_ended
+mutant 'who left is told with a status'                 server/http_connection.c 's/^    r->status = 0;$/    r->status = 499;/' server/http_ended
+mutant 'times are told unsettled'                       server/http_connection.c 's/^    stage_settle(&r->times);$//' server/http_ended
+mutant 'the last byte is with the kernel when it is made' server/http_connection.c 's/int64_t now_ns = r->times.at\[STAGES\] = clock_ns();/int64_t now_ns = r->times.at[STAGES] = r->times.at[STAGE_WRITE] ? r->times.at[STAGE_WRITE] : clock_ns();/' server/http_ended
+mutant 'what had no route is told to nobody'            server/http_connection.c 's/if (limits->ended)/if (limits->ended \&\& r->route)/' server/http_ended
+mutant 'a head begins with its last bytes'              server/http_connection.c 's/if (!k->begun) k->begun_ns = clock_ns();/k->begun_ns = clock_ns();/' server/http_ended
+mutant 'a read body has no time of its own'             server/http_connection.c 's/^    e->c.record.times.at\[STAGE_PARSE\] = clock_ns();$//' server/http_ended
+mutant 'a wrong method has no route'                    server/http_connection.c 's/!memcmp(path.p, r->path, path.n)) c->record.route = r;/!memcmp(path.p, r->path, path.n)) return;/' server/http_ended
+mutant 'closing tells nobody'                           server/http.c      's/connection_abandon(l, LIST_FIRST(&l->exchanges))/exchange_free(LIST_FIRST(\&l->exchanges))/' server/http_ended
+mutant 'stages not passed are told'                     server/http_reply.c 's/if (!r->times.at\[s\]) continue;//' server/http_reply
+mutant 'a time is cut, not rounded'                     server/http_reply.c 's/ + (ns % unit >= unit \/ 2)//' server/http_reply
+mutant 'the inference time leaves out the copy'         server/http_reply.c 's/stage_ns(&t, STAGE_H2D) + //' server/http_reply
+mutant 'an id may have a NUL'                           server/http_reply.c 's/(ch && strchr(/(strchr(/' server/http_reply
+mutant 'a long deadline overflows'                      server/answer.c    's/if (ms > DEADLINE_MAX_MS) ms = DEADLINE_MAX_MS;//' server/answer
+mutant 'a deadline may end in letters'                  server/answer.c    's/if (!v.n || i < v.n) return/if (!v.n) return/' server/answer
+mutant 'a deadline that is now has not passed'          server/answer.c    's/now_ns < terms->deadline_ns/now_ns <= terms->deadline_ns/' server/answer
+mutant 'a field given twice is as good as none'         server/answer.c    's/return times > 0;/return times > 0 \&\& value->p;/' 'server/answer|e2e/ops'
+mutant 'a priority has its case'                        server/answer.c    's/if (http_is(v, "bulk"))/if (v.n == 4 \&\& !memcmp(v.p, "bulk", 4))/' 'server/answer|e2e/ops'
+mutant 'who loads has failed'                           server/answer.c    's/fail(&why, UNAVAILABLE, "the model/fail(\&why, GPU_LOST, "the model/' server/answer
+mutant 'why a device was lost is read before it is'     server/answer.c    's/^    if (phase == APP_LOADING) answer/    why = app_of(c)->lost;\n&/' server/health thread
+mutant 'a refused request was computed'                 server/embed.c     's/^    if (!answer_read_terms(c, &terms)/    c->record.compute_type = "cpu";\n&/' e2e/ops
+mutant 'a stage is missing'                             server/embed.c     's/^    t->at\[STAGE_SERIALIZE\] = e->done_ns;$//' e2e/ops
+mutant 'stages begin when the reply is written'         server/embed.c     's/t->at\[STAGE_QUEUE\] = e->work.submitted_ns;/t->at[STAGE_QUEUE] = 0;/' e2e/ops
+mutant 'a passed deadline is tokenized'                 server/tokenize.c  's/rc = answer_in_time(c, &terms, now_ns, &err);/rc = now_ns ? OK : MALFORMED;/' e2e/ops
+mutant 'a departed client is computed for'              server/embed.c     's/batcher_cancel(app_of(c)->queue, &e->work);/(void)e;/' e2e/life
+mutant 'what no device saw was computed'                server/embed.c     's/^    int64_t now_ns = c->record.times.at\[STAGE_TOKENIZE\] = clock_ns();/&\n    c->record.compute_type = a->engine->ops->name;/' e2e/ops
+
 # bench load
 mutant 'a gap is not drawn from the exponential law'    bench/load_schedule.c 's/-log1p(-load_chance(seed, LOAD_GAP, out->n))/2 * load_chance(seed, LOAD_GAP, out->n)/' bench/load_schedule
 mutant 'one choice follows another'                     bench/load_schedule.c 's/(seed \* 4 + (uint64_t)what)/(seed * 4 + (uint64_t)what * 0)/' bench/load_schedule

@@ -40,6 +40,7 @@ static void only_what_was_passed(void)
     lines_of(&r);
     CU_ASSERT_PTR_NOT_NULL(strstr(lines, "\r\nserver-timing: read;dur=1.239, total;dur=1.239\r\n"));
     CU_ASSERT_PTR_NULL(strstr(lines, "x-compute"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines, "\r\nx-total-time: "));
     r.times.at[STAGE_READ] = 0; /* of a connection too many no request was read */
     lines_of(&r);
     CU_ASSERT_PTR_NULL(strstr(lines, "server-timing"));
