@@ -1,8 +1,8 @@
 /* http_reply.h - the server's own lines in a reply's head, and the id of a request: pure functions on memory.
  *
- * What a request took so far, by stage, is in every reply: server-timing, in ms with three digits, and TEI's x-*-time, in
- * whole ms; where something was computed TEI's x-compute-* too.  All end when the reply's bytes are made: what the kernel then
- * takes to take them cannot be told in them. */
+ * What a request took so far, by stage, is in every reply: server-timing, in ms with three digits, and TEI's x-*-time,
+ * in whole ms; where something was computed TEI's x-compute-* too.  All end when the reply's bytes are made: what the
+ * kernel then takes to take them cannot be told in them. */
 #ifndef SERVER_HTTP_REPLY_H
 #define SERVER_HTTP_REPLY_H
 #include <stdbool.h>
