@@ -37,6 +37,7 @@ typedef struct {
     int epoll, timer;
     connection *all;
     TAILQ_HEAD(, connection) free;  /* the last is taken: the longest idle may be about to be closed by the server */
+    TAILQ_HEAD(, connection) spare; /* CLOSED by the server when idle: opened again when a request has need of one */
     int established, busy, failure; /* failure: errno of the last connection that could not be made */
     int due, taken;                 /* the FIFO */
     int64_t start_ns, end_ns, next_progress_ns;
@@ -99,6 +100,15 @@ static void redial(run *r, connection *k)
     dial(r, k);
 }
 
+static void dial_spare(run *r)
+{
+    connection *k = TAILQ_FIRST(&r->spare);
+    if (!k) return;
+    TAILQ_REMOVE(&r->spare, k, free);
+    r->t->reopened++;
+    dial(r, k);
+}
+
 static void set_free(run *r, connection *k)
 {
     if (k->state == BUSY) r->busy--;
@@ -157,6 +167,7 @@ static void serve(run *r)
         if (k && r->taken < r->due) begin(r, k, r->taken++);
         else if (r->due < r->job->schedule->n && due_ns(r, r->due) <= now_ns) {
             if (!k) r->t->waited++;
+            if (!k) dial_spare(r);
             r->due++;
         } else return;
     }
@@ -190,7 +201,12 @@ static void on_bytes(run *r, connection *k)
     const ssize_t n = recv(k->fd, r->bytes, READ_BYTES, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
-        if (k->state == BUSY) r->t->resets++;
+        if (k->state == FREE) {
+            shut(r, k);
+            TAILQ_INSERT_TAIL(&r->spare, k, free);
+            return;
+        }
+        r->t->resets++;
         redial(r, k);
         return;
     }
@@ -339,6 +355,7 @@ status load_connections_run(load_tally *t, const load_job *j, error *err)
     r->epoll = r->timer = -1;
     r->start_ns = r->next_deadline_ns = INT64_MAX / 2; /* nothing is due before all connections are there */
     TAILQ_INIT(&r->free);
+    TAILQ_INIT(&r->spare);
     status rc = prepare(r, err);
     if (rc == OK) rc = establish(r, err);
     if (rc == OK) {
