@@ -66,6 +66,7 @@ mutant 'a wait is rounded down'                         runtime/serve/policy.c '
 
 # batcher, executor, the sleeping device
 mutant 'a device that takes is not idle'        runtime/serve/batcher.c 's/set_busy_locked(b, executor, 0);.*//' runtime/serve/batcher
+mutant 'who is done is busy as long as predicted' runtime/serve/executor.c 's/^    if (x->in_flight == 0) batcher_set_idle(.*//' runtime/serve/executor
 mutant 'what is taken makes nobody busy'        runtime/serve/batcher.c 's/if (cut->n > 0) set_busy_locked(b, executor, now_ns + cut->predicted_ns);//' runtime/serve/batcher
 mutant 'a staged batch does not count'          runtime/serve/batcher.c 's/begin_ns + cut->predicted_ns/begin_ns/' runtime/serve/batcher
 mutant 'a new forecast is not told'             runtime/serve/batcher.c 's/if (busy_until_ns == b->seats\[executor\].busy_until_ns && /if (/' runtime/serve/batcher

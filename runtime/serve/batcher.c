@@ -194,6 +194,14 @@ int batcher_take(batcher *b, int executor, batch_part *parts, int cap, int64_t u
     }
 }
 
+void batcher_set_idle(batcher *b, int executor)
+{
+    pthread_mutex_lock(&b->lock);
+    sit_locked(b, executor);
+    set_busy_locked(b, executor, 0);
+    pthread_mutex_unlock(&b->lock);
+}
+
 /* Is it time, as far as can be said without the lock? */
 static bool perhaps_time(batcher *b, const seat *s, int64_t busy_until_ns)
 {

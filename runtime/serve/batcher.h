@@ -30,6 +30,9 @@ int batcher_take(batcher *b, int executor, batch_part *parts, int cap, int64_t u
 /* The device is predicted to be busy until busy_until_ns.  0 when nothing is queued or it is too early to cut.  Takes
  * no lock then, so that it may be asked in a loop. */
 int batcher_try_take(batcher *b, int executor, batch_part *parts, int cap, int64_t busy_until_ns, queue_batch *cut);
+/* Nothing is on the executor's device any more, whatever was predicted: who comes now does not wait for it.  Before the
+ * last batch is finished, so that who is answered may ask again at once. */
+void batcher_set_idle(batcher *b, int executor);
 /* Every batch taken is finished once, whole or in pieces, with its outcome: as queue_finish().  After abandon() it must
  * not be called: the requests are no more. */
 void batcher_finish(batcher *b, const batch_part *parts, int n, status result, const error *err, int64_t begun_ns,

@@ -204,6 +204,7 @@ static bool settle(executor *x, slot *s, status rc, const error *why)
         lose(x, why);
         return false;
     }
+    if (x->in_flight == 0) batcher_set_idle(x->queue, x->number);
     if (rc == OK) {
         tally_batch(&x->tally, &x->e->description.shape, &s->in); /* before done(): who has his rows sees it counted */
         flight_note(s->computed_ns, FLIGHT_BATCH, (uint32_t)s->in.S, (uint64_t)(s->computed_ns - s->begun_ns) / 1000,

@@ -671,6 +671,37 @@ static void a_slow_cpu_is_not_lost(void)
     end(r);
 }
 
+static struct { bench *t; request *next; status answer; } again;
+
+static void ask_again(job *j, status result, const error *err)
+{
+    error why;
+    int   retry_after_s;
+    again.answer = batcher_submit(again.t->queue, &again.next->j, &retry_after_s, &why);
+    done(j, result, err);
+}
+
+/* The batch took no time, though hours were predicted: hours that nobody waits. */
+static void who_is_answered_may_ask_again_at_once(void)
+{
+    for (int i = 0; i < SLOTS_MOST; i++) {
+        bench    t;
+        request *first = make(1, 100), *next = make(1, 200);
+        begin_at(&t, all_ops[i], 64, 8, 60 * HOUR_NS); /* longer than any wait that is let in */
+        again.t = &t;
+        again.next = next;
+        first->j.done = ask_again;
+        submit(&t, first);
+        go(&t, 600000);
+        answered(first, OK);
+        CU_ASSERT_EQUAL_FATAL(again.answer, OK);
+        answered(next, OK);
+        finish(&t);
+        end(first);
+        end(next);
+    }
+}
+
 void executor_suite(CU_pSuite s)
 {
     CU_add_test(s, "every row reaches its request, however batches are cut, on one slot and on more",
@@ -682,6 +713,8 @@ void executor_suite(CU_pSuite s)
     CU_add_test(s, "while one computes the next is cut late, or full, and begins where the first ends",
                 the_next_batch_is_cut_late_or_full);
     CU_add_test(s, "an idle device waits for nothing", an_idle_device_waits_for_nothing);
+    CU_add_test(s, "who is answered may ask again at once: the device is idle then, whatever was predicted",
+                who_is_answered_may_ask_again_at_once);
     CU_add_test(s, "who leaves is not computed", who_leaves_is_not_computed);
     CU_add_test(s, "batches, tokens, flops, errors and the ratio to the calibrated time are counted",
                 what_it_ran_is_counted);
