@@ -181,18 +181,6 @@ static char *write_text(const cuda_choices *c, size_t *size)
     return NULL;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n) {
-        const ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return fsync(fd) == 0; /* else a crash may leave the new name with no bytes */
-}
-
 void cuda_choices_save(cuda_choices *c)
 {
     char   *temporary = NULL, *text = NULL;
@@ -205,7 +193,7 @@ void cuda_choices_save(cuda_choices *c)
     text = write_text(c, &size);
     if (!text || asprintf(&temporary, "%s.XXXXXX", c->path) < 0) goto end;
     fd = mkstemp(temporary);
-    if (fd >= 0) done = write_all(fd, text, size) && rename(temporary, c->path) == 0;
+    if (fd >= 0) done = file_write_all(fd, text, size) && rename(temporary, c->path) == 0;
     if (fd >= 0 && !done) unlink(temporary);
 end:
     if (done) c->changed = false;

@@ -226,3 +226,15 @@ status directory_digest(const directory *d, char out[65], error *err)
     to_hex(out, sha);
     return OK;
 }
+
+bool file_write_all(int fd, const char *bytes, size_t n)
+{
+    while (n) {
+        const ssize_t done = write(fd, bytes, n);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        bytes += done;
+        n -= (size_t)done;
+    }
+    return fsync(fd) == 0; /* else a crash may leave the new name with no bytes */
+}

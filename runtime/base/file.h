@@ -5,6 +5,7 @@
  * a device is refused by name. */
 #ifndef RUNTIME_BASE_FILE_H
 #define RUNTIME_BASE_FILE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "status.h"
@@ -24,4 +25,7 @@ void   file_free(file_bytes *f); /* {0} is fine */
 /* SHA-256 over the sorted lines "name size sha256\n" of all files read so far, as 64 hex digits: the version's digest.
  */
 status directory_digest(const directory *d, char out[65], error *err);
+
+/* All n bytes, and on the disk: what may then be renamed over an older file.  false: errno says why. */
+bool   file_write_all(int fd, const char *bytes, size_t n);
 #endif

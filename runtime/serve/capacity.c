@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 #include "runtime/base/utf8.h"
 
@@ -332,18 +333,6 @@ status capacity_read(capacity *out, const char *file, error *err)
     return rc == OK ? OK : fail(err, rc, "%.120s: %.130s", file, why.text);
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n) {
-        const ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return fsync(fd) == 0; /* else a crash may leave the new name with no bytes */
-}
-
 /* The name itself is on the disk only when its folder is. */
 static bool sync_folder(const char *file)
 {
@@ -369,7 +358,7 @@ status capacity_save(const capacity *c, const char *file, error *err)
     const int fd = mkstemp(beside);
     if (fd < 0) return system_failed(file, err);
     /* No secret is in it, and whoever serves may be another user. */
-    const bool written = fchmod(fd, 0644) == 0 && write_all(fd, text, (size_t)n) && rename(beside, file) == 0;
+    const bool written = fchmod(fd, 0644) == 0 && file_write_all(fd, text, (size_t)n) && rename(beside, file) == 0;
     if (!written || !sync_folder(file)) rc = fail(err, IO_FAILED, "%.150s: %s", file, strerror(errno));
     close(fd);
     if (!written) unlink(beside);
