@@ -255,8 +255,9 @@ static void deadlines_are_kept_or_told(void)
     start_server(usual);
     cJSON *report = load(saturation() * 1.5, 5, "--deadline-ms", "250");
     only_200_429_503_504(report);
-    /* Whoever is answered is answered in time, but for what lies between the server's last look and the client's. */
-    CU_ASSERT_TRUE(latency(report, "200 or no reply, service", "p90_ms") <= 250);
+    /* Whoever is answered is answered in time, but for what lies between the client's clock and the server's: under
+     * sanitizers up to a batch. */
+    CU_ASSERT_TRUE(latency(report, "200 or no reply, service", "p90_ms") <= 250 + (*BEELINE_SANITIZED ? batch_ms : 0));
     CU_ASSERT_TRUE(figure(report, "load", NULL, "refused") > 0);
     cJSON_Delete(report);
     client c;
