@@ -12,6 +12,7 @@ typedef enum {
     EMPTY,       /* an empty text or list (HTTP 400) */
     BAD_INPUT,   /* well formed, not acceptable: wrong type, out of range; a model that we refuse (HTTP 422) */
     NOT_FOUND,
+    CONFLICT,    /* another one is under way: once that has ended it may work (HTTP 409) */
     OVERLOADED,  /* a bound is reached, later may work (HTTP 429) */
     UNAVAILABLE, /* not ready or draining (HTTP 503) */
     EXPIRED,     /* the deadline passed, or cannot be made any more (HTTP 504) */
