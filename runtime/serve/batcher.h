@@ -17,6 +17,10 @@
 typedef struct batcher batcher;
 
 status batcher_open(batcher **out, policy_limits limits, const service_table *seed, error *err);
+/* As queue_set_service(); `e` is the version that the times are of, and that learn() then learns of. */
+status batcher_set_service(batcher *b, const struct engine *e, int longest, const service_model *service, error *err);
+/* The times as learned so far, to be set again after a rollback; and a forecast of them for one batch alone. */
+service_model batcher_service(batcher *b);
 /* As queue_submit(); UNAVAILABLE once closed, or what abandon() said.  Nothing is kept then. */
 status batcher_submit(batcher *b, job *j, int *retry_after_s, error *err);
 /* Nobody waits for j any more: what was not cut is never computed, and done() comes with CANCELLED, at once or with
@@ -37,9 +41,9 @@ void batcher_set_idle(batcher *b, int executor);
  * not be called: the requests are no more. */
 void batcher_finish(batcher *b, const batch_part *parts, int n, status result, const error *err, int64_t begun_ns,
                     int64_t computed_ns);
-void batcher_learn(batcher *b, int tokens, int sequences, int64_t took_ns); /* as queue_learn() */
-/* What the table alone says, and with what was learned: for the ratio that is exported. */
-int64_t batcher_calibrated_ns(batcher *b, int tokens, int sequences);
+/* As queue_learn(), if e is what the times are of; else nothing.  Returns the time that the table alone says, for the
+ * ratio that is exported; 0: e is another. */
+int64_t batcher_learn(batcher *b, const struct engine *e, int tokens, int sequences, int64_t took_ns);
 
 /* The device is lost: done() with `why` for everything queued and everything taken, on this thread, and later submits
  * are answered the same.  Once. */

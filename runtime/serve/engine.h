@@ -3,7 +3,7 @@
 #define RUNTIME_SERVE_ENGINE_H
 #include "golden.h"
 #include "runtime/backend/backend.h"
-#include "runtime/model/description.h"
+#include "runtime/model/manifest.h"
 #include "runtime/text/tokenizer.h"
 #include "service.h"
 
@@ -16,6 +16,8 @@ typedef struct {
     const char    *kernel;          /* NULL: best */
     engine_backend backend;
     const char    *cache_dir;       /* as in backend_reserve */
+    const char    *root;            /* not NULL: dir is the name of a directory beneath it (directory_open_beneath) */
+    bool           beside;          /* another engine serves on the device: nothing is run, see engine_open() */
     const backend_ops *cuda;        /* NULL: what libbeeline_cuda.so exports; tests bring their own */
 } engine_options;
 
@@ -25,18 +27,33 @@ typedef struct engine {
     const backend_ops  *ops;
     backend            *device;
     golden             *golden;  /* NULL where the device is the CPU */
+    manifest           *manifest; /* NULL: a plain directory */
+    contract            contract; /* of the directory, and so the manifest's where there is one */
+    float              *rows;    /* [batch_sequences, columns]: the executor's, of the batch being handed out */
     engine_options      options; /* as they are in force */
     char                digest[65];
     service_table       seed;    /* passes service_check(): what batches took at the end of the start */
     int64_t             load_ns, warm_ns;
 } engine;
 
-/* Loads, then runs some batches: the first request pays for nothing, and what they took is the seed.  A device other
+/* A directory with a manifest must be what it says: files, sums, contract, precision; else it is refused by name.  Its
+ * golden cases are run as `beeline check` runs them (engine_check_golden), unless `beside`.
+ * beside: weights and workspace are there at the end, the backend has done what it does at open, and no batch was run by
+ * this thread: golden rows and times are the caller's, through the batcher.  seed is empty then.
+ *
+ * Loads, then runs some batches: the first request pays for nothing, and what they took is the seed.  A device other
  * than the CPU has before given the golden rows.
  * ENGINE_AUTO: the GPU; the CPU, with one log line that says why, where no GPU, no driver or no library is, or the GPU
  * cannot run this model.  A GPU that is there and fails is never replaced by the slow CPU: GPU_LOST.
  * ENGINE_CUDA: GPU_LOST where there is no GPU, too.
  * GPU_FAILED: the golden rows are wrong.  Other failures are the directory's. */
 status engine_open(engine **out, const char *dir, engine_options options, error *err);
+/* The manifest's golden cases, tokenized: ids and starts are the caller's to free, starts [n_cases+1].  Each is cut to
+ * max_tokens. */
+status engine_golden_ids(const engine *e, int32_t **ids, int32_t **starts, error *err);
+/* rows [n_cases, columns] for these; *least: the smallest cosine.  BAD_INPUT: one is below the manifest's limit. */
+status engine_golden_compare(const engine *e, const float *rows, double *least, error *err);
+/* Bytes of memory that a version with these weights will take on this backend, about: before anything is loaded. */
+int64_t engine_bytes(const model_shape *s, int batch_tokens, bool gpu);
 void   engine_close(engine *e); /* NULL is fine */
 #endif

@@ -2,6 +2,10 @@
  *
  *   batcher --take--> pack --submit--> [on the device | staged behind it] --collect--> rows --finish--> batcher
  *
+ * Each batch is of one version, its jobs' engine: all versions are on the same device and share the ring of slots.  Each
+ * has a backend of its own, in whose slot of the same number the batch lies.  A slot's engine is touched only while one
+ * of its jobs is not done: whoever submitted keeps it alive until then.
+ *
  * A backend with several slots works on its own: one batch computes and one is staged, late or full, as policy.h says,
  * while the rows of a third are handed out.  One with a single slot computes within collect().
  *
@@ -18,6 +22,7 @@
 #define RUNTIME_SERVE_EXECUTOR_H
 #include "batcher.h"
 #include "engine.h"
+#include "versions.h"
 
 enum { EXECUTOR_GOLDEN_MS = 60000 };
 
@@ -47,8 +52,10 @@ typedef struct {
 } executor_counts;
 
 typedef struct executor executor;
-/* Starts the thread; the engine must outlive it.  number: of this executor at the batcher, from 0. */
-status executor_start(executor **out, engine *e, batcher *b, int number, executor_options options, error *err);
+/* Starts the thread.  Every version that will ever answer has the device, the slots and the batch sizes of the active
+ * one, which there must be; the golden sequences are those of the version that is active when they are due.  number: of
+ * this executor at the batcher, from 0. */
+status executor_start(executor **out, versions *vs, batcher *b, int number, executor_options options, error *err);
 executor_counts executor_count(const executor *x); /* any thread */
 /* From one other thread, again and again: is the device lost, and why?  Everything is answered then.  Within this call
  * a silent one is given up, so it must be asked at least as often as that should be noticed. */

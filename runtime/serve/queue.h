@@ -18,6 +18,7 @@
 /* One request on its way: n sequences end to end.  The caller fills the first part and owns it until it is submitted,
  * and again once it is complete. */
 typedef struct job {
+    struct engine *engine; /* what computes it: a batch has sequences of one engine only; compared, never looked into */
     int n;                 /* sequences, >= 1 */
     const int32_t *ids;    /* [starts[n]]; the queue does not look at them */
     const int32_t *starts; /* [n+1], starts[0] == 0 */
@@ -48,6 +49,7 @@ typedef struct {
 } batch_part; /* sequences [first, first+count) of j */
 typedef struct {
     int n; /* parts */
+    struct engine *engine; /* of all of them */
     int tokens, sequences;
     int64_t predicted_ns; /* on the device */
     policy_trigger trigger;
@@ -73,7 +75,12 @@ typedef struct queue queue;
 status queue_open(queue **out, policy_limits limits, const service_table *seed, error *err);
 void queue_free(queue *q); /* nothing may be in hand; NULL is fine */
 
-/* OK, or nothing is kept: BAD_INPUT (no sequence, or one longer than limits.longest), OVERLOADED with *retry_after_s >=
+/* From here on the forecasts are of a version with these times, whose longest input has so many tokens: the new
+ * version's after a switch, the old one's after a rollback.  What waits for another version stays, and is cut in batches
+ * of its own.  BAD_INPUT as queue_open(). */
+status queue_set_service(queue *q, int longest, const service_model *service, error *err);
+
+/* OK, or nothing is kept: BAD_INPUT (no sequence, or one longer than limits.batch_tokens), OVERLOADED with *retry_after_s >=
  * 1, EXPIRED. */
 status queue_submit(queue *q, job *j, int64_t now_ns, int *retry_after_s, error *err);
 /* Drops all that can no longer make its deadline; into `complete` go those with no part on a device, the others end
