@@ -22,7 +22,6 @@ extern const bake_row bake_rows[BAKE_RULES];
 typedef struct {
     int64_t requests, failed;  /* that compute; failed: 500, 503 for the device's sake */
     int64_t p99_ns;            /* 0: none */
-    int64_t device_ns, tokens; /* of batches */
 } bake_numbers;
 typedef struct {
     bake_numbers before;      /* of the version before, in the minute before the switch */
