@@ -53,6 +53,11 @@ typedef struct {
     int head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
     int64_t max_body_bytes;                        /* the smaller of this and the route's counts */
     int64_t max_parsing_bytes;                     /* bodies held in memory at once, over all connections; above: 503 */
+    const char *unix_path; /* not NULL: a socket there instead of host and port, mode 0600, for our own user and root */
+    const char *certificate, *private_key; /* PEM files: TLS 1.2 or later; NULL: plain */
+    /* On the loop, once a head was understood and before its body is read; r NULL: no route was found.  0: go on; else the
+     * status with which it is refused, and why.  NULL: everyone may come in. */
+    int (*admit)(void *app, const http_request *head, const route *r, error *why);
     const char *name; /* of the threads, as the flight recorder shows them: "loop" gives "loop 0" */
     /* On the loop, once for each request that was answered, or whose client left after its head was seen to an end: when
      * the reply's last byte is with the kernel, or nobody can read it any more.  The times are settled.  What still waits
@@ -65,6 +70,8 @@ typedef struct call {
     http_request head; /* slices into storage that lives as long as the call */
     const char *body;  /* [body_bytes], NUL follows */
     size_t body_bytes;
+    int64_t peer_uid;      /* of who sits at the other end of a unix socket; -1: it is none */
+    http_slice wildcard[2]; /* what the '*'s of the route's path stand for; slices of the head's target */
     void *app;   /* as given to http_open() */
     void *state; /* the handler's; free_state(state) runs on the loop when the call ends */
     void (*free_state)(void *state);
@@ -96,6 +103,8 @@ typedef struct {
 
 /* Binds and listens (several loops share one socket, so that none of its queue is lost) and starts the threads. */
 status http_open(http_server **out, http_limits limits, void *app, error *err);
+/* Reads certificate and key again: connections from now on have the new ones.  When they are refused the old ones stay. */
+status http_reload(http_server *s, error *err);
 int http_port(const http_server *s);
 /* Stops accepting after having taken every connection that waits in the listen queue; replies carry Connection: close;
  * idle connections close.  Does not wait. */

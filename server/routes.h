@@ -9,6 +9,7 @@ struct call; /* http.h */
 typedef enum { SHAPE_TEI, SHAPE_OPENAI } error_shape; /* how this route says no: wire.md, "Errors" */
 
 typedef struct {
+    /* A part of the path that is '*' stands for any of ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$: at most two. */
     const char *method, *path;
     /* Runs on the call's loop or, for a body above 16 KiB, on a parse thread.  Ends with call_reply*() or, after it has
      * handed the call to someone who will call_wake() it, with nothing. */
