@@ -14,6 +14,13 @@ int serve_command(const options *o, const char *dir);       /* serve.c */
 int embed_command(const options *o, const char *dir);       /* embed_lines.c */
 int check_command(const options *o, const char *dir);       /* check.c */
 int calibrate_command(const options *o, const char *dir);   /* calibrate.c */
+int pack_command(const options *o, const char *dir);        /* pack.c */
+int release_command(const options *o, const char *version); /* release_command.c; so are the next two */
+int rollback_command(const options *o, const char *none);
+int drain_command(const options *o, const char *none);
+int status_command(const options *o, const char *none);     /* status_command.c */
+int incidents_command(const options *o, const char *verb);  /* incidents_command.c; verb NULL: all of them */
+int report_command(const options *o, const char *none);     /* report.c */
 int healthcheck_command(const options *o, const char *dir); /* healthcheck.c; dir is NULL */
 int version_command(const options *o, const char *dir);     /* main.c; neither is used */
 

@@ -12,7 +12,7 @@ typedef enum {
     KIND_INT,
     KIND_BOOL,
     KIND_TIME
-} kind; /* TIME: an int of milliseconds; "250ms", "2s" or "250" */
+} kind; /* TIME: an int of milliseconds; "250ms", "2s", "3m" or "250" */
 typedef struct {
     const char *name, *value; /* "--loops", "N" */
     kind kind;
@@ -27,6 +27,8 @@ enum {
     SERVE = COMMAND_SERVE,
     CAPACITY = COMMAND_SERVE | COMMAND_CALIBRATE,
     ENGINE = COMMAND_SERVE | COMMAND_EMBED | COMMAND_CHECK | COMMAND_CALIBRATE,
+    PACK = COMMAND_PACK,
+    CLIENT = COMMAND_RELEASE | COMMAND_ROLLBACK | COMMAND_STATUS | COMMAND_INCIDENTS | COMMAND_REPORT | COMMAND_DRAIN,
     HOUR_MS = 3600000,
 };
 #define AT(field) offsetof(options, field)
@@ -34,10 +36,21 @@ enum {
 static const row rows[] = {
     {"--listen", "HOST:PORT", KIND_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, COMMAND_SERVE | COMMAND_HEALTHCHECK,
      "address; port 0: any free one"},
-    {"--ops", "HOST:PORT", KIND_TEXT, AT(ops), "127.0.0.1:9090", 0, 0, SERVE,
-     "address of /metrics and /admin; port 0: any free one"},
+    {"--ops", "HOST:PORT", KIND_TEXT, AT(ops), "127.0.0.1:9090", 0, 0, SERVE | CLIENT,
+     "of /metrics and /admin; unix:PATH: a socket for our own user; port 0: any free one"},
+    {"--ops-keys", "FILE", KIND_TEXT, AT(ops_keys), "", 0, 0, SERVE | CLIENT,
+     "keys that --ops wants, one a line, for its owner's eyes; a command uses the first"},
+    {"--ops-certificate", "FILE", KIND_TEXT, AT(ops_certificate), "", 0, 0, SERVE, "TLS on --ops: certificates, PEM"},
+    {"--ops-private-key", "FILE", KIND_TEXT, AT(ops_private_key), "", 0, 0, SERVE, "and their key, PEM"},
+    {"--ops-ca", "FILE", KIND_TEXT, AT(ops_ca), "", 0, 0, CLIENT, "talk TLS to --ops, and trust these, PEM"},
     {"--insecure-ops", "BOOL", KIND_BOOL, AT(insecure_ops), "false", 0, 0, SERVE,
-     "let --ops be an address that others reach, without a key"},
+     "let --ops be an address that others reach, without keys and TLS"},
+    {"--state", "DIR", KIND_TEXT, AT(state_dir), "", 0, 0, SERVE | COMMAND_REPORT,
+     "what outlives the process: ledger, last good version, incidents; \"\": nothing does"},
+    {"--versions", "DIR", KIND_TEXT, AT(versions_dir), "", 0, 0, SERVE,
+     "where the directories of versions are; default: beside the one that is served"},
+    {"--keep", "N", KIND_INT, AT(keep), "1", 0, 1, SERVE, "previous versions that stay loaded: 1 makes a rollback instant"},
+    {"--incident-url", "URL", KIND_TEXT, AT(incident_url), "", 0, 0, SERVE, "incidents are posted there as JSON"},
     {"--backend", "NAME", KIND_TEXT, AT(backend), "auto", 0, 0, ENGINE,
      "cuda, cpu, or auto: cuda where there is a GPU, else cpu"},
     {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE,
@@ -49,7 +62,7 @@ static const row rows[] = {
      "tokens of a batch, at most; at least the model's longest input"},
     {"--batch-sequences", "N", KIND_INT, AT(batch_sequences), "256", 1, 1 << 16, ENGINE,
      "sequences of a batch, at most"},
-    {"--slo", "pNN=TIME", KIND_TEXT, AT(slo), "p99=100ms", 0, 0, CAPACITY,
+    {"--slo", "pNN=TIME", KIND_TEXT, AT(slo), "p99=100ms", 0, 0, CAPACITY | PACK,
      "the objective: so many of all requests within TIME; bounds a batch's time"},
     {"--max-wait", "TIME", KIND_TIME, AT(max_wait_ms), "1s", 1, HOUR_MS, CAPACITY,
      "who would wait longer in the queue is refused: 429 with Retry-After"},
@@ -76,7 +89,27 @@ static const row rows[] = {
     {"--batch-deadline-ms", "MS", KIND_INT, AT(batch_deadline_ms), "2000", 1, HOUR_MS, SERVE,
      "a GPU that takes longer for a batch hangs: the process ends"},
     {"--dump-dir", "DIR", KIND_TEXT, AT(dump_dir), "/tmp", 0, 0, SERVE, "where SIGUSR1 writes the flight recorder"},
-    {"--log-level", "LEVEL", KIND_TEXT, AT(log_level), "info", 0, 0, ENGINE, "debug, info, warn or error"},
+    {"--name", "NAME", KIND_TEXT, AT(pack_name), "", 0, 0, PACK, "the model's name: letters, digits, '.', '_', '-'"},
+    {"--version", "NAME", KIND_TEXT, AT(pack_version), "", 0, 0, PACK, "this version's, likewise"},
+    {"--owner", "TEAM", KIND_TEXT, AT(owner), "", 0, 0, PACK, "who answers for it"},
+    {"--contact", "TEXT", KIND_TEXT, AT(contact), "", 0, 0, PACK, "how to reach them"},
+    {"--runbook", "URL", KIND_TEXT, AT(runbook), "", 0, 0, PACK, "what to do when something breaks"},
+    {"--availability", "SHARE", KIND_TEXT, AT(availability), "0.999", 0, 0, PACK, "share of requests that must not fail"},
+    {"--golden", "FILE", KIND_TEXT, AT(golden), "", 0, 0, PACK,
+     "texts and rows of the reference, {\"text\", \"row\"} a line; default: ours, of texts of our own"},
+    {"--against", "DIR", KIND_TEXT, AT(against), "", 0, 0, COMMAND_CHECK, "also: would it break the clients of this version?"},
+    {"--reason", "TEXT", KIND_TEXT, AT(reason), "", 0, 0, COMMAND_RELEASE | COMMAND_ROLLBACK, "why, for the ledger"},
+    {"--breaking", "BOOL", KIND_BOOL, AT(breaking), "false", 0, 0, COMMAND_RELEASE,
+     "although it breaks the contract of the version that answers"},
+    {"--shadow", "TIME", KIND_TIME, AT(shadow_ms), "0s", 0, HOUR_MS, COMMAND_RELEASE,
+     "before the switch, run a sample of live texts on both for so long"},
+    {"--bake", "TIME", KIND_TIME, AT(bake_ms), "2m", 0, HOUR_MS, COMMAND_RELEASE,
+     "after the switch, watch for so long, and go back by itself if it is worse"},
+    {"--note", "TEXT", KIND_TEXT, AT(note), "", 0, 0, COMMAND_INCIDENTS, "what it was, for resolve"},
+    {"--watch", "BOOL", KIND_BOOL, AT(watch), "false", 0, 0, COMMAND_STATUS, "again every second"},
+    {"--json", "BOOL", KIND_BOOL, AT(json), "false", 0, 0,
+     COMMAND_CHECK | COMMAND_STATUS | COMMAND_INCIDENTS | COMMAND_REPORT, "for programs"},
+    {"--log-level", "LEVEL", KIND_TEXT, AT(log_level), "info", 0, 0, ENGINE | PACK, "debug, info, warn or error"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 static const char *source[ROWS]; /* where each value came from: written by options_read(), once, before threads */
@@ -97,9 +130,10 @@ static status set(options *o, const row *r, const char *text, error *err)
     }
     errno = 0;
     long v = strtol(text, &end, 10);
-    const bool seconds = r->kind == KIND_TIME && !strcmp(end, "s"), ms = r->kind == KIND_TIME && !strcmp(end, "ms");
-    if (seconds && v <= r->high) v *= 1000;
-    if (errno || end == text || (*end && !seconds && !ms) || v < r->low || v > r->high) {
+    const bool time = r->kind == KIND_TIME, ms = time && !strcmp(end, "ms");
+    const int unit = time && !strcmp(end, "s") ? 1000 : time && !strcmp(end, "m") ? 60000 : 0;
+    if (unit && v <= r->high) v *= unit;
+    if (errno || end == text || (*end && !unit && !ms) || v < r->low || v > r->high) {
         if (r->kind == KIND_TIME)
             return fail(err, BAD_INPUT, "%s is \"%.40s\", wanted a time of %dms to %ds, such as 250ms", r->name, text,
                         r->low, r->high / 1000);
@@ -136,15 +170,31 @@ static status split_address(const char *name, const char *given, char split[256]
     return OK;
 }
 
-/* Whoever reaches the ops port may read what the server does; until there are keys that is this machine alone. */
+enum { UNIX_PATH_MAX = 107 }; /* sun_path, with its NUL */
+
+static status split_ops(options *o, error *err)
+{
+    if (strncmp(o->ops, "unix:", 5)) return split_address("--ops", o->ops, o->ops_host, &o->ops_port, err);
+    o->ops_unix = o->ops + 5;
+    const size_t n = strlen(o->ops_unix);
+    if (n >= 1 && n <= UNIX_PATH_MAX) return OK;
+    return fail(err, BAD_INPUT, "--ops is a socket's path of %zu bytes, wanted 1 to %d", n, UNIX_PATH_MAX);
+}
+
+/* Whoever reaches the ops port may read what the server does, and release versions onto it. */
 static status check_ops(const options *o, error *err)
 {
     unsigned char address[sizeof(struct in6_addr)];
-    const bool loopback = (inet_pton(AF_INET, o->ops_host, address) == 1 && address[0] == 127) ||
+    const bool loopback = o->ops_unix || (inet_pton(AF_INET, o->ops_host, address) == 1 && address[0] == 127) ||
                           !strcmp(o->ops_host, "::1") || !strcmp(o->ops_host, "localhost");
-    if (o->insecure_ops || loopback) return OK;
+    if (!*o->ops_certificate != !*o->ops_private_key)
+        return fail(err, BAD_INPUT, "--ops-certificate is \"%.60s\" and --ops-private-key \"%.60s\", wanted both or none",
+                    o->ops_certificate, o->ops_private_key);
+    if (o->insecure_ops || loopback || (*o->ops_keys && *o->ops_certificate)) return OK;
     return fail(err, BAD_INPUT,
-                "--ops is \"%.80s\", which others reach; wanted a loopback address, or --insecure-ops true", o->ops);
+                "--ops is \"%.80s\", which others reach; wanted a loopback address or unix:PATH, --ops-keys with "
+                "--ops-certificate and --ops-private-key, or --insecure-ops",
+                o->ops);
 }
 
 /* "p99=100ms", "p99.9=2s" */
@@ -206,10 +256,11 @@ static int find_row(const char *arg, command_bit command, const char **value)
     return -1;
 }
 
-status options_read(options *out, command_bit command, int argc, char **argv, const char **positional, error *err)
+static bool is_bool(const char *word) { return !strcmp(word, "true") || !strcmp(word, "false"); }
+
+status options_read(options *out, command_bit command, int argc, char **argv, error *err)
 {
     memset(out, 0, sizeof *out);
-    *positional = NULL;
     for (int i = 0; i < ROWS; i++) {
         const char *value = rows[i].commands & (int)command ? from_environment(&rows[i]) : NULL;
         source[i] = value ? "environment" : "default";
@@ -219,24 +270,24 @@ status options_read(options *out, command_bit command, int argc, char **argv, co
     for (int a = 0; a < argc; a++) {
         const char *value;
         if (strncmp(argv[a], "--", 2)) {
-            if (*positional)
-                return fail(err, BAD_INPUT, "\"%.60s\": one directory is wanted, \"%.60s\" is given too", argv[a],
-                            *positional);
-            *positional = argv[a];
+            if (out->n_words == OPTIONS_WORDS)
+                return fail(err, BAD_INPUT, "\"%.60s\": more words than any command takes", argv[a]);
+            out->word[out->n_words++] = argv[a];
             continue;
         }
         int i = find_row(argv[a], command, &value);
         if (i < 0) return fail(err, BAD_INPUT, "%.60s: no such option (see beeline --help)", argv[a]);
-        if (!value && a + 1 == argc) return fail(err, BAD_INPUT, "%s: wants %s", rows[i].name, rows[i].value);
-        status rc = set(out, &rows[i], value ? value : argv[++a], err);
+        const bool bare = !value && rows[i].kind == KIND_BOOL && (a + 1 == argc || !is_bool(argv[a + 1]));
+        if (!value && !bare && a + 1 == argc) return fail(err, BAD_INPUT, "%s: wants %s", rows[i].name, rows[i].value);
+        status rc = set(out, &rows[i], bare ? "true" : value ? value : argv[++a], err);
         if (rc != OK) return rc;
         source[i] = "command line";
     }
     find_cache_dir(out);
     status rc = split_address("--listen", out->listen, out->host, &out->port, err);
-    if (rc == OK && (command & SERVE)) rc = split_address("--ops", out->ops, out->ops_host, &out->ops_port, err);
+    if (rc == OK && (command & (SERVE | CLIENT))) rc = split_ops(out, err);
     if (rc == OK && (command & SERVE)) rc = check_ops(out, err);
-    if (rc == OK && (command & CAPACITY)) rc = split_slo(out, err);
+    if (rc == OK && (command & (CAPACITY | PACK))) rc = split_slo(out, err);
     return rc == OK ? check_words(out, err) : rc;
 }
 

@@ -9,9 +9,11 @@
 
 static status read_args(options *o, const char **dir, error *err, command_bit command, int n, const char *const *args)
 {
-    char *argv[8];
+    char *argv[10];
     for (int i = 0; i < n; i++) argv[i] = (char *)(uintptr_t)args[i];
-    return options_read(o, command, n, argv, dir, err);
+    const status rc = options_read(o, command, n, argv, err);
+    *dir = o->n_words ? o->word[0] : NULL;
+    return rc;
 }
 #define READ(o, dir, err, command, ...)                                                                                \
     read_args(o, dir, err, command, (int)(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *)),                       \
@@ -34,7 +36,7 @@ static void precedence(void)
     char line[160];
     CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 0, line));
     CU_ASSERT_STRING_EQUAL(line, "listen=127.0.0.1:8080 (default)");
-    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 7, line));
+    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 14, line));
     CU_ASSERT_STRING_EQUAL(line, "batch-tokens=77 (environment)");
     CU_ASSERT_FALSE(options_line(&o, COMMAND_SERVE, 99, line));
 }
@@ -83,24 +85,42 @@ static void addresses(void)
 
 static void refusals(void)
 {
-    static const struct { const char *a, *b, *part;
-    } rows[] = {{"--listen", "8080", "HOST:PORT"},    {"--listen", "x:65536", "HOST:PORT"},
-                {"--listen", "x:8080y", "HOST:PORT"}, {"--listen", ":1", "HOST:PORT"},
-                {"--listen", "x:+1", "HOST:PORT"},    {"--threads", "two", "\"two\", wanted an integer of 0 to 1024"},
-                {"--threads", "-1", "\"-1\""},        {"--threads", "99999999999999999999", "integer"},
-                {"--threads", "", "integer"},         {"--kernel", "sse", "sse"},
-                {"--log-level", "loud", "loud"},      {"--backend", "gpu", "\"gpu\""},
-                {"--batch-deadline-ms", "0", "1 to"},      {"--auto-truncate", "yes", "true or false"},
-                {"--nope", "1", "no such option"},    {"dir1", "dir2", "one directory"},
+    static const struct {
+        const char *a, *b, *part;
+    } rows[] = {{"--listen", "8080", "HOST:PORT"},
+                {"--listen", "x:65536", "HOST:PORT"},
+                {"--listen", "x:8080y", "HOST:PORT"},
+                {"--listen", ":1", "HOST:PORT"},
+                {"--listen", "x:+1", "HOST:PORT"},
+                {"--threads", "two", "\"two\", wanted an integer of 0 to 1024"},
+                {"--threads", "-1", "\"-1\""},
+                {"--threads", "99999999999999999999", "integer"},
+                {"--threads", "", "integer"},
+                {"--kernel", "sse", "sse"},
+                {"--log-level", "loud", "loud"},
+                {"--backend", "gpu", "\"gpu\""},
+                {"--batch-deadline-ms", "0", "1 to"},
+                {"--auto-truncate=yes", "x", "true or false"},
+                {"--nope", "1", "no such option"},
+                {"--insecure-ops=maybe", "x", "true or false"},
                 {"--max-wait", "soon", "\"soon\", wanted a time of 1ms to 3600s"},
-                {"--max-wait", "0", "a time of"},     {"--max-wait", "3601s", "a time of"},
-                {"--max-wait", "2m", "a time of"},    {"--max-wait", "99999999999999999999s", "a time of"},
-                {"--slo", "10ms", "such as p99=100ms"}, {"--slo", "p99", "such as"},
-                {"--slo", "p99=10", "such as"},       {"--slo", "p100=10ms", "such as"},
-                {"--slo", "p49=10ms", "such as"},     {"--slo", "p99=0ms", "such as"},
-                {"--slo", "p99=3601s", "such as"},    {"--slo", "", "such as"},
+                {"--max-wait", "0", "a time of"},
+                {"--max-wait", "3601s", "a time of"},
+                {"--max-wait", "61m", "a time of"},
+                {"--max-wait", "99999999999999999999s", "a time of"},
+                {"--slo", "10ms", "such as p99=100ms"},
+                {"--slo", "p99", "such as"},
+                {"--slo", "p99=10", "such as"},
+                {"--slo", "p100=10ms", "such as"},
+                {"--slo", "p49=10ms", "such as"},
+                {"--slo", "p99=0ms", "such as"},
+                {"--slo", "p99=3601s", "such as"},
+                {"--slo", "", "such as"},
                 {"--ops", "9090", "--ops is \"9090\", wanted HOST:PORT"},
-                {"--ops", "0.0.0.0:9090", "which others reach"}};
+                {"--ops", "0.0.0.0:9090", "which others reach"},
+                {"--ops", "unix:", "0 bytes, wanted 1 to 107"},
+                {"--ops-certificate", "c.pem", "wanted both or none"},
+                {"--keep", "2", "0 to 1"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         options o;
         const char *dir;
@@ -119,8 +139,12 @@ static void refusals(void)
 
 static void times_and_the_objective(void)
 {
-    static const struct { const char *wait, *slo; int wait_ms, objective_ms; double ratio;
-    } rows[] = {{"250", "p99=10ms", 250, 10, 0.99}, {"250ms", "p99.9=2s", 250, 2000, 0.999}, {"2s", "p50=1ms", 2000, 1, 0.5}};
+    static const struct {
+        const char *wait, *slo;
+        int wait_ms, objective_ms;
+        double ratio;
+    } rows[] = {
+        {"250", "p99=10ms", 250, 10, 0.99}, {"250ms", "p99.9=2s", 250, 2000, 0.999}, {"2s", "p50=1ms", 2000, 1, 0.5}};
     options o;
     const char *dir;
     error err;
@@ -131,7 +155,8 @@ static void times_and_the_objective(void)
         CU_ASSERT_EQUAL(o.objective_ms, rows[i].objective_ms);
         CU_ASSERT_DOUBLE_EQUAL(o.objective_ratio, rows[i].ratio, 1e-12);
     }
-    for (int i = 0; options_line(&o, COMMAND_SERVE, i, line) && strncmp(line, "max-wait", 8); i++) {}
+    for (int i = 0; options_line(&o, COMMAND_SERVE, i, line) && strncmp(line, "max-wait", 8); i++) {
+    }
     CU_ASSERT_STRING_EQUAL(line, "max-wait=2000ms (command line)");
 }
 
@@ -145,11 +170,36 @@ static void the_ops_port_is_this_machine_s_alone(void)
     CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "127.0.0.2:0"), OK);
     CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1"), BAD_INPUT);
     CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--insecure-ops", "true"), OK);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--insecure-ops"), OK);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--insecure-ops", "false"), BAD_INPUT);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--ops-keys", "k"), BAD_INPUT);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "10.0.0.1:1", "--ops-keys", "k", "--ops-certificate",
+                         "c", "--ops-private-key", "p"),
+                    OK);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "unix:/run/x"), OK);
+    CU_ASSERT_STRING_EQUAL(o.ops_unix, "/run/x");
     CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_SERVE, "--ops", "127.evil.example:1"), BAD_INPUT);
+}
+
+static void words_and_bare_options(void)
+{
+    options o;
+    const char *dir;
+    error err;
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_RELEASE, "--breaking", "v2", "--bake", "2m", "--shadow", "30s"), OK);
+    CU_ASSERT(o.breaking && o.n_words == 1 && o.bake_ms == 120000 && o.shadow_ms == 30000);
+    CU_ASSERT_STRING_EQUAL(dir, "v2");
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_STATUS, "--watch"), OK);
+    CU_ASSERT(o.watch && !o.json && !o.n_words);
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_INCIDENTS, "resolve", "id", "--note", "because"), OK);
+    CU_ASSERT(o.n_words == 2 && !strcmp(o.word[1], "id") && !strcmp(o.note, "because"));
+    CU_ASSERT_EQUAL(READ(&o, &dir, &err, COMMAND_INCIDENTS, "a", "b", "c", "d"), BAD_INPUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "\"d\""));
 }
 
 void options_suite(CU_pSuite s)
 {
+    CU_add_test(s, "words are kept in order, and a yes-or-no option needs none", words_and_bare_options);
     CU_add_test(s, "the command line wins over the environment, that over the default, and the lines say so",
                 precedence);
     CU_add_test(s, "what is cached lies where XDG_CACHE_HOME or HOME say, else where it is told",
