@@ -10,13 +10,13 @@ enum { DEADLINE_MAX_MS = 3600000 /* longer is as good as none */ };
 /* Deep enough for every contract; values: 256 inputs of 512 ids and as many again, about 15 MB of cJSON's heap. */
 static const json_limits BODY_LIMITS = {.depth = 16, .values = 200000};
 
-bool answer_ready(call *c)
+version *answer_version(call *c)
 {
     const int phase = atomic_load_explicit(&app_of(c)->phase, memory_order_acquire);
     error why;
     if (phase == APP_LOADING) answer_turned_away(c, fail(&why, UNAVAILABLE, "the model is loading"), 1, 0, &why);
     if (phase == APP_LOST) answer_turned_away(c, UNAVAILABLE, 1, 0, &app_of(c)->lost); /* read in no other phase */
-    return phase != APP_LOADING && phase != APP_LOST;
+    return phase != APP_LOADING && phase != APP_LOST ? versions_acquire(app_of(c)->versions) : NULL;
 }
 
 /* The field's value; false when it is absent.  Twice is as wrong as empty, and reads as that. */

@@ -18,8 +18,9 @@ bool answer_read_terms(call *c, answer_terms *terms);
 /* OK, or EXPIRED: the deadline had passed at now_ns. */
 status answer_in_time(const call *c, const answer_terms *terms, int64_t now_ns, error *err);
 
-/* The engine is there and takes requests; else the call has been refused with 503. */
-bool answer_ready(call *c);
+/* The version that answers this call, to its end: the caller gives it back with versions_release().  NULL: none is there,
+ * and the call has been refused with 503. */
+version *answer_version(call *c);
 /* The body as a JSON object; the caller ends *tree with cJSON_Delete.  false: the call has been refused. */
 bool answer_body(call *c, cJSON **tree);
 /* Refuses with the HTTP status and type that belong to `why`. */

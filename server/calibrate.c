@@ -115,7 +115,8 @@ static void describe(capacity *c, const options *o, const engine *e)
     c->objective_ratio = o->objective_ratio;
 }
 
-static status find_knee(capacity *c, const calibrate_plan *plan, const options *o, engine *e, error *err)
+static status find_knee(capacity *c, const calibrate_plan *plan, const options *o, versions *vs, const engine *e,
+                        error *err)
 {
     knee k;
     const knee_plan p = {.limits = {.objective_ns = (int64_t)o->objective_ms * 1000000,
@@ -131,7 +132,7 @@ static status find_knee(capacity *c, const calibrate_plan *plan, const options *
                          .pace = plan->pace,
                          .note = progress_line};
     progress("the load at which %s holds", o->slo);
-    status rc = knee_find(&k, e, &p, err);
+    status rc = knee_find(&k, vs, &p, err);
     c->saturated_tokens_per_s = k.saturated_tokens_per_s;
     c->knee_requests_per_s = k.requests_per_s;
     c->knee_tokens_per_s = k.tokens_per_s;
@@ -140,7 +141,7 @@ static status find_knee(capacity *c, const calibrate_plan *plan, const options *
     return rc;
 }
 
-static status measure(capacity *c, const calibrate_plan *plan, const options *o, engine *e, error *err)
+static status measure(capacity *c, const calibrate_plan *plan, const options *o, versions *vs, engine *e, error *err)
 {
     stopwatch w;
     describe(c, o, e);
@@ -149,7 +150,7 @@ static status measure(capacity *c, const calibrate_plan *plan, const options *o,
     if (rc == OK) progress("the host's costs");
     if (rc == OK) rc = host_costs_measure(c, o, e, w.rows, plan->runs, err);
     stopwatch_close(&w);
-    return rc == OK ? find_knee(c, plan, o, e, err) : rc;
+    return rc == OK ? find_knee(c, plan, o, vs, e, err) : rc;
 }
 
 /* ---- what comes of it ---- */
@@ -228,28 +229,38 @@ static status prepare(char path[CAPACITY_PATH_MAX], const options *o, const engi
 }
 
 static status calibrate(capacity *c, char path[CAPACITY_PATH_MAX], const calibrate_plan *plan, const options *o,
-                        engine *e, error *err)
+                        versions *vs, error *err)
 {
-    status rc = prepare(path, o, e, err);
-    if (rc == OK) rc = measure(c, plan, o, e, err);
+    version *v = versions_acquire(vs);
+    status rc = prepare(path, o, v->engine, err);
+    if (rc == OK) rc = measure(c, plan, o, vs, v->engine, err);
+    versions_release(vs, v);
     return rc == OK ? capacity_save(c, path, err) : rc;
 }
 
 int calibrate_with(const calibrate_plan *plan, const options *o, const char *dir)
 {
     engine *e;
+    versions *vs = NULL;
+    version *v = NULL;
     capacity c = {0};
     char path[CAPACITY_PATH_MAX];
     error err;
     status rc = engine_from_options(&e, o, dir, &err);
     const int refusal = engine_refused(rc);
-    if (rc == OK) rc = calibrate(&c, path, plan, o, e, &err);
+    if (rc == OK) rc = version_new(&v, e, dir, o->model_name, NULL, &err);
+    if (rc == OK) rc = versions_open(&vs, &err);
+    if (rc == OK) versions_activate(vs, v);
+    if (rc == OK) rc = calibrate(&c, path, plan, o, vs, &err);
     end_progress();
     if (rc == OK) print(&c, o, dir, path);
     else fprintf(stderr, "beeline: %s\n", err.text);
-    if (!e) return refusal;
+    if (!vs) {
+        version_free(v);
+        return refusal;
+    }
     if (rc == GPU_LOST) return EXIT_GPU_FAILED; /* a lost device may not let itself be closed */
-    engine_close(e);
+    versions_close(vs);
     return rc == OK ? EXIT_OK : rc == NOT_FOUND ? EXIT_USAGE : EXIT_REFUSED;
 }
 

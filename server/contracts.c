@@ -93,24 +93,24 @@ static status read_dimensions(int *out, const cJSON *body, const model_descripti
     return json_int(out, body, "dimensions", 1, m->dimensions, err);
 }
 
-status embed_contract_read(embed_contract *out, const cJSON *body, const app *a, error *err)
+status embed_contract_read(embed_contract *out, const cJSON *body, const model_description *m, const options *o,
+                            error *err)
 {
-    const model_description *m = &a->engine->description;
-    *out = (embed_contract){.truncate = a->options->auto_truncate, .normalize = true};
+    *out = (embed_contract){.truncate = o->auto_truncate, .normalize = true};
     status rc = json_bool(&out->truncate, body, "truncate", err);
     if (rc == OK) rc = json_bool(&out->normalize, body, "normalize", err);
     if (rc == OK) rc = read_side(&out->side, body, err);
     if (rc == OK) rc = read_prompt(&out->prompt, body, m, err);
     if (rc == OK) rc = read_dimensions(&out->dimensions, body, m, err);
-    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "inputs", a->options->max_inputs, true, err);
+    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "inputs", o->max_inputs, true, err);
     return rc;
 }
 
-status openai_contract_read(embed_contract *out, const cJSON *body, const app *a, error *err)
+status openai_contract_read(embed_contract *out, const cJSON *body, const model_description *m, const options *o,
+                            error *err)
 {
-    const model_description *m = &a->engine->description;
     const char *format = "float", *ignored;
-    *out = (embed_contract){.truncate = a->options->auto_truncate, .normalize = true};
+    *out = (embed_contract){.truncate = o->auto_truncate, .normalize = true};
     out->prompt = prompt_default(m);
     status rc = json_string(&ignored, body, "model", err); /* one model is served, under whatever name */
     if (rc == OK) rc = json_string(&ignored, body, "user", err);
@@ -119,20 +119,21 @@ status openai_contract_read(embed_contract *out, const cJSON *body, const app *a
         rc = fail(err, BAD_INPUT, "\"encoding_format\" is \"%.40s\", wanted \"float\" or \"base64\"", format);
     out->base64 = !strcmp(format, "base64");
     if (rc == OK) rc = read_dimensions(&out->dimensions, body, m, err);
-    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "input", a->options->max_inputs, true, err);
+    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "input", o->max_inputs, true, err);
     return rc;
 }
 
 void embed_contract_free(embed_contract *e) { free(e->inputs); }
 
-status tokenize_contract_read(tokenize_contract *out, const cJSON *body, const app *a, error *err)
+status tokenize_contract_read(tokenize_contract *out, const cJSON *body, const model_description *m, const options *o,
+                            error *err)
 {
     *out = (tokenize_contract){.add_template = true};
     status rc = json_bool(&out->add_template, body, "add_special_tokens", err);
     const char *name = NULL;
     if (rc == OK) rc = json_string(&name, body, "prompt_name", err);
-    if (rc == OK && name) rc = read_prompt(&out->prompt, body, &a->engine->description, err);
-    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "inputs", a->options->max_inputs, false, err);
+    if (rc == OK && name) rc = read_prompt(&out->prompt, body, m, err);
+    if (rc == OK) rc = read_inputs(&out->inputs, &out->n, body, "inputs", o->max_inputs, false, err);
     return rc;
 }
 

@@ -16,6 +16,8 @@ typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_f
 typedef struct {
     job        work;
     call      *c;
+    app       *a;
+    version   *v;            /* that answers, from the first look at the text to the reply */
     reply_form form;
     int        dimensions, truncated;
     bool       normalize;
@@ -26,9 +28,10 @@ typedef struct {
     error      why;
 } embedding;
 
-static void embedding_free(void *state)
+static void embedding_free(void *freed)
 {
-    embedding *e = state;
+    embedding *e = freed;
+    versions_release(e->a->versions, e->v);
     free(e->ids);
     free(e->starts);
     free(e->rows);
@@ -114,8 +117,7 @@ static status tokenize(embedding *request, const engine *e, const embed_contract
 
 static void write_headers(out *o, const embedding *e)
 {
-    const app *a = app_of(e->c);
-    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", a->version, a->engine->digest);
+    out_format(o, "x-model-version: %s\r\nx-model-digest: %s\r\n", e->v->name, e->v->engine->digest);
     if (e->truncated) out_format(o, "x-truncated: %d\r\n", e->truncated);
 }
 
@@ -123,7 +125,7 @@ static void write_headers(out *o, const embedding *e)
 static void shorten(const embedding *e, float *row)
 {
     double square = 0;
-    if (!e->normalize || e->dimensions == app_of(e->c)->engine->description.dimensions) return;
+    if (!e->normalize || e->dimensions == e->v->engine->description.dimensions) return;
     for (int i = 0; i < e->dimensions; i++) square += (double)row[i] * row[i];
     double scale = 1 / fmax(sqrt(square), 1e-12);
     for (int i = 0; i < e->dimensions; i++) row[i] = (float)(row[i] * scale);
@@ -143,7 +145,7 @@ enum { FLOAT_TEXT = 13 /* a usual float with its comma */, ROW_TEXT = 64 };
 
 static void write_rows(out *o, const embedding *e)
 {
-    int width = app_of(e->c)->engine->description.dimensions;
+    int width = e->v->engine->description.dimensions;
     out_reserve(o,
                 (size_t)e->work.n *
                     ((size_t)e->dimensions * (e->form == FORM_BINARY ? sizeof(float) : FLOAT_TEXT) + ROW_TEXT));
@@ -170,11 +172,13 @@ static void embedding_reply(call *c)
     t->at[STAGE_COMPUTE] = e->work.begun_ns;
     t->at[STAGE_D2H] = e->work.computed_ns;
     t->at[STAGE_SERIALIZE] = e->done_ns;
-    if (e->work.begun_ns) c->record.compute_type = app_of(c)->engine->ops->name;
+    if (e->work.begun_ns) c->record.compute_type = e->v->engine->ops->name;
     if (e->result != OK) {
+        if (e->result == NOT_FINITE) atomic_fetch_add_explicit(&e->a->not_finite, 1, memory_order_relaxed);
         answer_error(c, e->result, 0, &e->why);
         return;
     }
+    shadow_offer(e->a->shadow, e->v->engine, e->ids, e->starts[1], e->rows, e->normalize);
     out body = {0}, headers = {0};
     bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
     if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");
@@ -183,7 +187,7 @@ static void embedding_reply(call *c)
     if (e->form == FORM_ROWS) out_text(&body, "]");
     if (openai) {
         out_text(&body, "],\"model\":");
-        out_json_string(&body, app_of(c)->model_name, strlen(app_of(c)->model_name));
+        out_json_string(&body, e->v->model_name, strlen(e->v->model_name));
         out_format(&body, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)c->record.tokens,
                    (long long)c->record.tokens);
     }
@@ -219,7 +223,8 @@ static void client_gone(call *c)
 
 static bool wants_binary(const call *c) { return http_is(http_field(&c->head, "accept"), "application/octet-stream"); }
 
-static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const app *, error *), bool openai)
+static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const model_description *, const options *, error *),
+                  bool openai)
 {
     app *a = app_of(c);
     cJSON *tree;
@@ -228,20 +233,27 @@ static void embed(call *c, status (*read)(embed_contract *, const cJSON *, const
     int64_t wait_ns = 0;
     embed_contract ask;
     answer_terms terms;
-    if (!answer_ready(c)) return;
-    if (!answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
+    version *v = answer_version(c);
+    if (!v) return;
+    if (!answer_read_terms(c, &terms) || !answer_body(c, &tree)) {
+        versions_release(a->versions, v);
+        return;
+    }
+    const model_description *m = &v->engine->description;
     embedding *e = calloc(1, sizeof *e);
-    status rc = e ? read(&ask, tree, a, &err) : fail(&err, NO_MEMORY, "no memory for a request");
+    status rc = e ? read(&ask, tree, m, a->options, &err) : fail(&err, NO_MEMORY, "no memory for a request");
+    if (e) *e = (embedding){.c = c, .a = a, .v = v};
+    else versions_release(a->versions, v);
     int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
     if (rc == OK) {
-        e->c = c;
         c->record.sequences = ask.n;
         rc = answer_in_time(c, &terms, now_ns, &err);
-        if (rc == OK) rc = tokenize(e, a->engine, &ask, &err);
+        if (rc == OK) rc = tokenize(e, v->engine, &ask, &err);
         e->form = openai ? (ask.base64 ? FORM_OPENAI_BASE64 : FORM_OPENAI) : wants_binary(c) ? FORM_BINARY : FORM_ROWS;
         e->dimensions = ask.dimensions;
         e->normalize = ask.normalize;
-        e->work = (job){.n = ask.n,
+        e->work = (job){.engine = v->engine,
+                        .n = ask.n,
                         .ids = e->ids,
                         .starts = e->starts,
                         .normalize = ask.normalize,

@@ -15,7 +15,8 @@ static const char text[] =
     "thought the weather, or the quarrel about the tow, worth writing down; these are what historians ask for.";
 
 typedef struct {
-    app a; /* as the contracts want it */
+    const engine *e;
+    const options *o;
     out body, reply;
     int32_t *ids; /* [tokenizer_bound(the text)] */
     int n_ids;
@@ -30,7 +31,7 @@ static status parse(bench *b, error *err)
     cJSON *tree;
     status rc = json_parse(&tree, b->body.p, b->body.n, limits, err);
     if (rc != OK) return rc;
-    rc = embed_contract_read(&ask, tree, &b->a, err);
+    rc = embed_contract_read(&ask, tree, &b->e->description, b->o, err);
     if (rc == OK) embed_contract_free(&ask);
     cJSON_Delete(tree);
     return rc;
@@ -39,7 +40,7 @@ static status parse(bench *b, error *err)
 static status tokenize(bench *b, error *err)
 {
     (void)err;
-    b->n_ids = tokenizer_encode(b->a.engine->tokens, (text_view){text, sizeof text - 1}, NULL, 0, CUT_RIGHT, b->ids,
+    b->n_ids = tokenizer_encode(b->e->tokens, (text_view){text, sizeof text - 1}, NULL, 0, CUT_RIGHT, b->ids,
                                 NULL, NULL);
     return OK;
 }
@@ -104,7 +105,7 @@ static status measure(capacity_cost *cost, bench *b, int i, int samples, error *
 
 status host_costs_measure(capacity *c, const options *o, engine *e, const float *row, int samples, error *err)
 {
-    bench b = {.a = {.engine = e, .options = o}, .row = row, .dimensions = e->description.dimensions};
+    bench b = {.e = e, .o = o, .row = row, .dimensions = e->description.dimensions};
     status rc = OK;
     out_text(&b.body, "{\"inputs\":[");
     for (int i = 0; i < TEXTS; i++) {

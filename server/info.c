@@ -13,13 +13,14 @@ static void member(out *o, const char *name, const char *value)
 
 void info_get(call *c)
 {
-    if (!answer_ready(c)) return;
     const app *a = app_of(c);
-    const engine *e = a->engine;
+    version *v = answer_version(c);
+    if (!v) return;
+    const engine *e = v->engine;
     const model_description *m = &e->description;
     out o = {0};
     out_text(&o, "{\"model_id\":");
-    out_json_string(&o, a->model_name, strlen(a->model_name));
+    out_json_string(&o, v->model_name, strlen(v->model_name));
     member(&o, "model_sha", NULL);
     member(&o, "model_dtype", e->ops->precision(e->device));
     out_text(&o, ",\"model_type\":{\"embedding\":{\"pooling\":");
@@ -34,28 +35,35 @@ void info_get(call *c)
     member(&o, "version", build_version());
     member(&o, "sha", build_commit());
     member(&o, "docker_label", NULL);
-    member(&o, "model_version", a->version);
+    member(&o, "model_version", v->name);
     member(&o, "digest", e->digest);
     member(&o, "backend", e->ops->name);
     member(&o, "device", e->ops->describe(e->device));
     member(&o, "precision", e->ops->precision(e->device));
-    out_format(&o, ",\"dimensions\":%d,\"prompts\":[", m->dimensions);
+    out_text(&o, ",\"owner\":{\"team\":");
+    out_json_string(&o, e->manifest ? e->manifest->team : "", e->manifest ? strlen(e->manifest->team) : 0);
+    member(&o, "contact", e->manifest ? e->manifest->contact : "");
+    member(&o, "runbook", e->manifest ? e->manifest->runbook : "");
+    out_format(&o, "},\"dimensions\":%d,\"prompts\":[", m->dimensions);
     for (int i = 0; i < m->n_prompts; i++) {
         if (i) out_text(&o, ",");
         out_json_string(&o, m->prompts[i].name, strlen(m->prompts[i].name));
     }
     out_text(&o, "]}");
+    versions_release(a->versions, v);
     answer_json(c, &o, "");
 }
 
 void models_get(call *c)
 {
-    if (!answer_ready(c)) return;
     const app *a = app_of(c);
+    version *v = answer_version(c);
+    if (!v) return;
     out o = {0};
     out_text(&o, "{\"object\":\"list\",\"data\":[{\"id\":");
-    out_json_string(&o, a->model_name, strlen(a->model_name));
-    out_format(&o, ",\"object\":\"model\",\"created\":%lld,\"owned_by\":\"beeline\"}]}", (long long)a->ready_unix_s);
+    out_json_string(&o, v->model_name, strlen(v->model_name));
+    out_format(&o, ",\"object\":\"model\",\"created\":%lld,\"owned_by\":\"beeline\"}]}", (long long)v->since_unix_s);
+    versions_release(a->versions, v);
     answer_json(c, &o, "");
 }
 

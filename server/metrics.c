@@ -14,6 +14,7 @@
 
 typedef struct {
     const app *a;
+    version *v, *previous; /* NULL: none */
     const engine *e; /* NULL: not loaded yet, and with it what the queue and the device say is all 0 */
     bool gpu, process_known;
     monitor_sum sum;
@@ -264,26 +265,33 @@ static void build_info(exposition *e, const scrape *s, size_t field)
     exposition_integer(e, *(const int64_t *)at(s, field));
 }
 
-/* The digest is of all files together, the tokenizer's too: it has none of its own. */
+static void model_of(exposition *e, const version *v, const char *slot)
+{
+    if (!v) return;
+    exposition_sample(e, "");
+    exposition_label(e, "model", v->model_name);
+    exposition_label(e, "version", v->name);
+    exposition_label(e, "model_digest", v->engine->digest);
+    exposition_label(e, "tokenizer_digest", v->engine->contract.tokenizer_digest);
+    exposition_label(e, "precision", v->engine->ops->precision(v->engine->device));
+    exposition_label(e, "slot", slot);
+    exposition_integer(e, 1);
+}
+
 static void model_info(exposition *e, const scrape *s, size_t field)
 {
-    if (!s->e) return;
-    exposition_sample(e, "");
-    exposition_label(e, "model", s->a->model_name);
-    exposition_label(e, "version", s->a->version);
-    exposition_label(e, "model_digest", s->e->digest);
-    exposition_label(e, "tokenizer_digest", "");
-    exposition_label(e, "precision", s->e->ops->precision(s->e->device));
-    exposition_label(e, "slot", "active");
-    exposition_integer(e, *(const int64_t *)at(s, field));
+    (void)field;
+    model_of(e, s->v, "active");
+    model_of(e, s->previous, "previous");
 }
 
 static void owner_info(exposition *e, const scrape *s, size_t field)
 {
+    const manifest *m = s->e ? s->e->manifest : NULL;
     exposition_sample(e, "");
-    exposition_label(e, "owner", "");
-    exposition_label(e, "contact", "");
-    exposition_label(e, "runbook", "");
+    exposition_label(e, "owner", m ? m->team : "");
+    exposition_label(e, "contact", m ? m->contact : "");
+    exposition_label(e, "runbook", m ? m->runbook : "");
     exposition_integer(e, *(const int64_t *)at(s, field));
 }
 
@@ -357,7 +365,7 @@ static const metric table[] = {
     {"beeline_last_exit_timestamp_seconds", G, "When a process ended last for this reason; 0: not known.", last_exit,
      AT(zero)},
     {"beeline_build_info", G, "The program.", build_info, AT(one)},
-    {"beeline_model_info", G, "What answers.", model_info, AT(one)},
+    {"beeline_model_info", G, "What answers.", model_info, 0},
     {"beeline_owner_info", G, "Whom to ask.", owner_info, AT(one)},
     {"process_cpu_seconds_total", C, "Processor time of the process.", process_number, AT(process.cpu_s)},
     {"process_resident_memory_bytes", G, "Memory of the process in use.", process_integer, AT(process.resident_bytes)},
@@ -375,14 +383,16 @@ static const metric table[] = {
 static void look_at_model(scrape *s)
 {
     const app *a = s->a;
-    s->e = a->engine;
+    s->v = versions_acquire(a->versions);
+    s->previous = versions_acquire_previous(a->versions);
+    s->e = s->v->engine;
     s->gpu = !strcmp(s->e->ops->name, "cuda");
     s->load_s = (double)s->e->load_ns * 1e-9;
     s->warm_s = (double)s->e->warm_ns * 1e-9;
     s->queue = batcher_count(a->queue);
     s->device = executor_count(a->executor);
     if (s->queue.oldest_ns) s->queue_age_s = fmax((double)(s->now_ns - s->queue.oldest_ns) * 1e-9, 0);
-    const double knee = a->capacity ? a->capacity->knee_tokens_per_s : 0;
+    const double knee = s->v->capacity ? s->v->capacity->knee_tokens_per_s : 0;
     s->capacity = knee > 0 ? knee : 1e9 / batcher_plan(a->queue).ns_per_token;
     s->load = monitor_offered_per_s(a->monitor) / s->capacity;
 }
@@ -405,4 +415,6 @@ void metrics_write(out *o, const app *a)
         exposition_family(&e, table[i].name, table[i].type, table[i].help);
         table[i].write(&e, &s, table[i].field);
     }
+    versions_release(a->versions, s.v);
+    versions_release(a->versions, s.previous);
 }

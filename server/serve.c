@@ -27,7 +27,6 @@ enum { POLL_MS = 10, WATCH_MS = 100, LOST_MS = 1000, CORES_PER_LOOP = 4, OPS_CON
 typedef struct {
     app a;
     options o;      /* as they are in force */
-    capacity known; /* a.capacity, where there is one */
     bool lost;      /* the device */
     sigset_t signals;
 } server;
@@ -87,35 +86,30 @@ static status listen_for(server *s, error *err)
     return rc == OK ? http_open(&s->a.ops, limits, &s->a, err) : rc;
 }
 
-/* A directory's name may hold anything; a header may not. */
-static void set_version(app *a, const char *name)
-{
-    size_t i = 0;
-    for (; name[i] && i + 1 < sizeof a->version; i++) a->version[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '_';
-    a->version[i] = 0;
-}
-
-/* What the device takes for a batch: as calibrated for this model and device, else as the start has measured it. */
-static const service_table *find_service_times(server *s)
+/* What the device takes for a batch: as calibrated for this version and device, else, NULL, as the start has measured
+ * it. */
+static capacity *find_capacity(const server *s, const engine *e)
 {
     error why;
-    const engine *e = s->a.engine;
-    status rc = capacity_for(&s->known, &s->o, e, &why);
+    capacity *c = malloc(sizeof *c);
+    status rc = c ? capacity_for(c, &s->o, e, &why) : fail(&why, NO_MEMORY, "no memory for it");
     if (rc == OK) {
-        s->a.capacity = &s->known;
-        log_line(LOG_INFO, "capacity", "%.0f tokens/s at p%g within %g ms, calibrated %s", s->known.knee_tokens_per_s,
-                 s->known.objective_ratio * 100, s->known.objective_ms, s->known.made_at);
-        return &s->known.service;
+        log_line(LOG_INFO, "capacity", "%.0f tokens/s at p%g within %g ms, calibrated %s", c->knee_tokens_per_s,
+                 c->objective_ratio * 100, c->objective_ms, c->made_at);
+        return c;
     }
     if (rc != NOT_FOUND || *s->o.capacity) log_line(LOG_WARN, "capacity", "not used: %s", why.text);
-    return &e->seed;
+    free(c);
+    return NULL;
 }
 
 static status load(server *s, const char *dir, error *err)
 {
-    status rc = engine_from_options(&s->a.engine, &s->o, dir, err);
+    engine *e;
+    version *v = NULL;
+    status rc = engine_from_options(&e, &s->o, dir, err);
+    if (rc == OK) rc = version_new(&v, e, dir, s->o.model_name, find_capacity(s, e), err);
     if (rc != OK) return rc;
-    const engine *e = s->a.engine;
     const policy_limits limits = {.objective_ns = (int64_t)s->o.objective_ms * 1000000,
                                   .max_wait_ns = (int64_t)s->o.max_wait_ms * 1000000,
                                   .batch_tokens = e->options.batch_tokens,
@@ -123,18 +117,16 @@ static status load(server *s, const char *dir, error *err)
                                   .longest = e->description.max_tokens,
                                   .executors = 1,
                                   .max_requests = s->o.max_connections};
-    rc = batcher_open(&s->a.queue, limits, find_service_times(s), err);
     const executor_options x = {.batch_deadline_ms = s->o.batch_deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
-    if (rc == OK) rc = executor_start(&s->a.executor, s->a.engine, s->a.queue, 0, x, err);
-    s->a.model_name = *s->o.model_name ? s->o.model_name : e->description.name;
-    s->a.ready_unix_s = time(NULL);
-    set_version(&s->a, e->description.name);
-    return rc;
+    rc = batcher_open(&s->a.queue, limits, &v->service.table, err);
+    versions_activate(s->a.versions, v);
+    return rc == OK ? executor_start(&s->a.executor, s->a.versions, s->a.queue, 0, x, err) : rc;
 }
 
 static void say_ready(const server *s)
 {
-    const engine *e = s->a.engine;
+    version *v = versions_acquire(s->a.versions);
+    const engine *e = v->engine;
     char host[sizeof s->o.host + 2];
     const char *reach = !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : !strcmp(s->o.host, "::") ? "::1" : s->o.host;
     snprintf(host, sizeof host, strchr(reach, ':') ? "[%s]" : "%s", reach);
@@ -142,8 +134,9 @@ static void say_ready(const server *s)
     int port = http_port(s->a.http);
     log_line(LOG_INFO, "model",
              "%s, digest %.12s, %s on %s in %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms",
-             s->a.model_name, e->digest, e->ops->name, e->ops->describe(e->device), e->ops->precision(e->device),
+             v->model_name, e->digest, e->ops->name, e->ops->describe(e->device), e->ops->precision(e->device),
              e->description.max_tokens, (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
+    versions_release(s->a.versions, v);
     log_line(LOG_INFO, "policy",
              "batches of at most %d tokens (%d of what is not due), %.0f tokens/s; ops on http://%s:%d",
              plan.budget_tokens, plan.quantum_tokens, 1e9 / plan.ns_per_token, s->o.ops_host, http_port(s->a.ops));
@@ -209,7 +202,7 @@ static bool end(server *s)
     if (executor_join(s->a.executor, &why) != OK) return false;
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
-    engine_close(s->a.engine);
+    versions_close(s->a.versions);
     monitor_close(s->a.monitor);
     return true;
 }
@@ -259,6 +252,7 @@ int serve_command(const options *given, const char *dir)
 
     log_options(&s.o);
     status rc = flight_attach("main", &err);
+    if (rc == OK) rc = versions_open(&s.a.versions, &err);
     if (rc == OK) rc = listen_for(&s, &err);
     if (rc == OK) rc = load(&s, dir, &err);
     if (rc != OK) {

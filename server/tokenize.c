@@ -21,9 +21,8 @@ static void write_span(out *o, const tokenizer *t, text_view text, token_span s)
 }
 
 /* Offsets count bytes of what is tokenized: with a prompt, of the prompt and the text together. */
-static status write_tokens(out *o, const app *a, const tokenize_contract *ask, error *err)
+static status write_tokens(out *o, const tokenizer *t, const tokenize_contract *ask, error *err)
 {
-    const tokenizer *t = a->engine->tokens;
     prompt_room room = {0};
     status      rc = OK;
     out_text(o, "[");
@@ -46,28 +45,14 @@ static status write_tokens(out *o, const app *a, const tokenize_contract *ask, e
     return rc == OK && o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : rc;
 }
 
-void tokenize_post(call *c)
+static status tokens_of_body(out *o, const engine *e, const options *settings, const cJSON *body, error *err)
 {
-    cJSON *tree;
-    error err;
-    out body = {0};
     tokenize_contract ask;
-    answer_terms terms;
-    if (!answer_ready(c) || !answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
-    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
-    status rc = answer_in_time(c, &terms, now_ns, &err);
-    if (rc == OK) rc = tokenize_contract_read(&ask, tree, app_of(c), &err);
-    if (rc == OK) {
-        rc = write_tokens(&body, app_of(c), &ask, &err);
-        tokenize_contract_free(&ask);
-    }
-    cJSON_Delete(tree);
-    if (rc == OK) {
-        answer_json(c, &body, "");
-        return;
-    }
-    out_free(&body);
-    answer_error(c, rc, 0, &err);
+    status rc = tokenize_contract_read(&ask, body, &e->description, settings, err);
+    if (rc != OK) return rc;
+    rc = write_tokens(o, e->tokens, &ask, err);
+    tokenize_contract_free(&ask);
+    return rc;
 }
 
 static status write_decoded(out *o, const engine *e, const cJSON *list, bool skip_special, error *err)
@@ -90,7 +75,7 @@ static status write_decoded(out *o, const engine *e, const cJSON *list, bool ski
 }
 
 /* [1, 2] or [[1, 2], [3]] */
-static status write_texts(out *o, const app *a, const cJSON *body, error *err)
+static status texts_of_body(out *o, const engine *e, const options *settings, const cJSON *body, error *err)
 {
     bool skip_special = true;
     cJSON *ids;
@@ -103,37 +88,45 @@ static status write_texts(out *o, const app *a, const cJSON *body, error *err)
     if (!ids->child) return fail(err, EMPTY, "\"ids\" is an empty list");
     out_text(o, "[");
     if (!cJSON_IsArray(ids->child)) {
-        rc = write_decoded(o, a->engine, ids, skip_special, err);
+        rc = write_decoded(o, e, ids, skip_special, err);
     } else {
         int n = cJSON_GetArraySize(ids);
-        if (n > a->options->max_inputs)
-            return fail(err, BAD_INPUT, "\"ids\" has %d lists, the limit is %d", n, a->options->max_inputs);
+        if (n > settings->max_inputs)
+            return fail(err, BAD_INPUT, "\"ids\" has %d lists, the limit is %d", n, settings->max_inputs);
         for (const cJSON *v = ids->child; v && rc == OK; v = v->next) {
             if (!cJSON_IsArray(v))
                 return fail(err, BAD_INPUT, "\"ids\" has a list and a value of type %s", json_type_name(v));
             if (v != ids->child) out_text(o, ",");
-            rc = write_decoded(o, a->engine, v, skip_special, err);
+            rc = write_decoded(o, e, v, skip_special, err);
         }
     }
     out_text(o, "]");
     return rc == OK && o->failed ? fail(err, NO_MEMORY, "no memory for the reply") : rc;
 }
 
-void decode_post(call *c)
+static void answer_text(call *c, status (*write)(out *, const engine *, const options *, const cJSON *, error *))
 {
+    app *a = app_of(c);
     cJSON *tree;
     error err;
     out body = {0};
     answer_terms terms;
-    if (!answer_ready(c) || !answer_read_terms(c, &terms) || !answer_body(c, &tree)) return;
-    int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
-    status rc = answer_in_time(c, &terms, now_ns, &err);
-    if (rc == OK) rc = write_texts(&body, app_of(c), tree, &err);
-    cJSON_Delete(tree);
-    if (rc == OK) {
-        answer_json(c, &body, "");
-        return;
+    version *v = answer_version(c);
+    if (!v) return;
+    if (answer_read_terms(c, &terms) && answer_body(c, &tree)) {
+        int64_t now_ns = c->record.times.at[STAGE_TOKENIZE] = clock_ns();
+        status rc = answer_in_time(c, &terms, now_ns, &err);
+        if (rc == OK) rc = write(&body, v->engine, a->options, tree, &err);
+        cJSON_Delete(tree);
+        if (rc == OK) {
+            answer_json(c, &body, "");
+        } else {
+            out_free(&body);
+            answer_error(c, rc, 0, &err);
+        }
     }
-    out_free(&body);
-    answer_error(c, rc, 0, &err);
+    versions_release(a->versions, v);
 }
+
+void tokenize_post(call *c) { answer_text(c, tokens_of_body); }
+void decode_post(call *c) { answer_text(c, texts_of_body); }

@@ -34,6 +34,7 @@ struct batcher {
     pthread_cond_t work;  /* something is queued that nobody was woken for, or closed */
     queue *queue;
     bool closed;
+    const struct engine *served; /* what the times are of; NULL: of whatever comes */
     status refusal; /* of submits when closed */
     error why;
     int executors;
@@ -267,19 +268,33 @@ void batcher_abandon(batcher *b, status why, const error *err)
 
 /* ---- numbers ---- */
 
-void batcher_learn(batcher *b, int tokens, int sequences, int64_t took_ns)
+status batcher_set_service(batcher *b, const struct engine *e, int longest, const service_model *service, error *err)
 {
     pthread_mutex_lock(&b->lock);
-    queue_learn(b->queue, tokens, sequences, took_ns);
+    const status rc = queue_set_service(b->queue, longest, service, err);
+    if (rc == OK) b->served = e; /* executors have the new plan with their next locked look */
     pthread_mutex_unlock(&b->lock);
+    return rc;
 }
 
-int64_t batcher_calibrated_ns(batcher *b, int tokens, int sequences)
+service_model batcher_service(batcher *b)
 {
     pthread_mutex_lock(&b->lock);
-    const int64_t ns = service_calibrated_ns(queue_service(b->queue), tokens, sequences);
+    const service_model m = *queue_service(b->queue);
     pthread_mutex_unlock(&b->lock);
-    return ns;
+    return m;
+}
+
+int64_t batcher_learn(batcher *b, const struct engine *e, int tokens, int sequences, int64_t took_ns)
+{
+    int64_t calibrated_ns = 0;
+    pthread_mutex_lock(&b->lock);
+    if (!b->served || b->served == e) {
+        calibrated_ns = service_calibrated_ns(queue_service(b->queue), tokens, sequences);
+        queue_learn(b->queue, tokens, sequences, took_ns);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return calibrated_ns;
 }
 
 queue_counts batcher_count(batcher *b)

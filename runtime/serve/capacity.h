@@ -10,7 +10,7 @@
 typedef struct {
     int64_t median_ns, spread_ns;
 } capacity_cost;
-typedef struct {
+typedef struct capacity {
     char build[64], made_at[32]; /* "0.1.0 0123456789ab"; "2026-11-25T03:00:00Z" */
     char model[128], digest[65], backend[16], device[160], precision[16]; /* as in /info */
     service_table service;

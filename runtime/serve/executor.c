@@ -26,22 +26,23 @@ typedef struct {
     int32_t    *starts;    /* [max_sequences + 1] */
     uint8_t    *normalize; /* [max_sequences] */
     batch       in;        /* of the three above */
+    engine     *e;         /* that computes it: touched only until its last job is done, or while `held` keeps it */
     int64_t     predicted_ns; /* on the device */
     int64_t     submitted_ns, begun_ns, computed_ns; /* the last two once it is no longer there */
 } slot;
 
 struct executor {
-    engine    *e;
+    versions  *vs;
     batcher   *queue;
     int        number;
     executor_options options;
     pthread_t  thread;
-    int        columns, max_sequences, slots;
+    const char *device;         /* its backend's name */
+    int        max_sequences, max_tokens, slots;
     slot       slot[BACKEND_SLOTS_MAX];
     int        oldest, in_flight;
     int64_t    collected_ns;    /* when the device was last known to be done with something */
     int64_t    golden_ns;       /* when the golden sequences are due; INT64_MAX: never */
-    float     *rows;            /* [max_sequences, columns] of the batch just collected */
     uint8_t   *finite;          /* [max_sequences] */
     executor_tally tally;       /* the owner's to write */
     int        called;          /* slot of the call */
@@ -56,7 +57,7 @@ struct executor {
 static void lose(executor *x, const error *why)
 {
     x->why = *why;
-    log_line(LOG_ERROR, "device_lost", "%s: %s", x->e->ops->name, why->text);
+    log_line(LOG_ERROR, "device_lost", "%s: %s", x->device, why->text);
     batcher_abandon(x->queue, GPU_LOST, &x->why);
     atomic_store_explicit(&x->lost, true, memory_order_release);
 }
@@ -103,7 +104,7 @@ static bool submit(executor *x, int n, status *rc, error *err)
 {
     slot         *s = &x->slot[n];
     const int64_t since_ns = enter_call(x, n);
-    *rc = x->e->ops->submit(x->e->device, n, &s->in, err);
+    *rc = s->e->ops->submit(s->e->device, n, &s->in, err);
     if (!leave_call(x, since_ns)) return false;
     s->submitted_ns = clock_ns();
     s->begun_ns = since_ns; /* of a batch that was refused; else collect() knows better */
@@ -123,7 +124,7 @@ static bool collect(executor *x, int n, status *rc, error *err)
 {
     slot         *s = &x->slot[n];
     const int64_t since_ns = enter_call(x, n);
-    *rc = x->e->ops->collect(x->e->device, n, x->rows, x->finite, err);
+    *rc = s->e->ops->collect(s->e->device, n, s->e->rows, x->finite, err);
     if (!leave_call(x, since_ns)) return false;
     if (*rc != PENDING) {
         s->begun_ns = begun_ns(x, n);
@@ -177,11 +178,12 @@ static void pack(slot *s)
 static void hand_out(executor *x, slot *s)
 {
     int good = 0, row = 0;
-    size_t width = (size_t)x->columns;
+    const float *all = s->e->rows;
+    size_t width = (size_t)backend_columns(&s->e->description);
     error why;
     for (int i = 0; i < s->n_parts; i++) {
         batch_part   p = s->parts[i];
-        const float *rows = x->rows + (size_t)row * width;
+        const float *rows = all + (size_t)row * width;
         const bool   finite = !memchr(x->finite + row, 0, (size_t)p.count);
         row += p.count;
         if (finite) {
@@ -206,7 +208,7 @@ static bool settle(executor *x, slot *s, status rc, const error *why)
     }
     if (x->in_flight == 0) batcher_set_idle(x->queue, x->number);
     if (rc == OK) {
-        tally_batch(&x->tally, &x->e->description.shape, &s->in); /* before done(): who has his rows sees it counted */
+        tally_batch(&x->tally, &s->e->description.shape, &s->in); /* before done(): who has his rows sees it counted */
         flight_note(s->computed_ns, FLIGHT_BATCH, (uint32_t)s->in.S, (uint64_t)(s->computed_ns - s->begun_ns) / 1000,
                     (uint64_t)s->in.T);
         hand_out(x, s);
@@ -250,13 +252,13 @@ static bool run_halves(executor *x, int n, const error *first)
     return alive;
 }
 
-/* From batches as they were cut: what runs in halves, alone, is no measure. */
+/* From batches as they were cut: what runs in halves, alone, is no measure.  The engine may be no more: it is compared
+ * only. */
 static void learn(executor *x, const slot *s)
 {
     const int64_t took_ns = s->computed_ns - s->begun_ns;
-    const int64_t calibrated_ns = batcher_calibrated_ns(x->queue, s->in.T, s->in.S);
-    tally_ratio(&x->tally, (double)took_ns / (double)calibrated_ns);
-    batcher_learn(x->queue, s->in.T, s->in.S, took_ns);
+    const int64_t calibrated_ns = batcher_learn(x->queue, s->e, s->in.T, s->in.S, took_ns);
+    if (calibrated_ns > 0) tally_ratio(&x->tally, (double)took_ns / (double)calibrated_ns);
 }
 
 static bool settle_or_halve(executor *x, int n, status rc, const error *why)
@@ -279,6 +281,7 @@ static bool start(executor *x, int n, const queue_batch *cut)
     status rc;
     error  why;
     x->slot[n].n_parts = cut->n;
+    x->slot[n].e = cut->engine;
     x->slot[n].predicted_ns = cut->predicted_ns;
     pack(&x->slot[n]);
     if (!submit(x, n, &rc, &why)) return false;
@@ -289,24 +292,37 @@ static bool start(executor *x, int n, const queue_batch *cut)
 
 /* ---- the thread ---- */
 
-/* Nothing is in flight.  A device that fails to run them is heard of when it fails to run others. */
-static bool check_golden(executor *x)
+/* Of the version that answers now.  Nothing is in flight.  A device that fails to run them is heard of when it fails to
+ * run others. */
+static bool check_golden_of(executor *x, engine *e)
 {
     status rc;
     error  why;
-    x->slot[x->oldest].in = *golden_batch(x->e->golden);
+    slot  *s = &x->slot[x->oldest];
+    if (!e->golden) return true;
+    s->e = e;
+    s->in = *golden_batch(e->golden);
     if (!run_alone(x, x->oldest, &rc, &why)) return false;
-    x->golden_ns = clock_ns() + (int64_t)x->options.golden_every_ms * 1000000;
-    if (rc == OK && golden_check(x->e->golden, x->rows, &why) == OK) {
+    if (rc == OK && golden_check(e->golden, e->rows, &why) == OK) {
         tally_add(&x->tally.golden_ok, 1);
     } else if (rc == OK) {
         rc = GPU_LOST;
         tally_add(&x->tally.golden_failed, 1);
-        note_fault(&x->slot[x->oldest], rc, x->slot[x->oldest].begun_ns, x->slot[x->oldest].computed_ns);
+        note_fault(s, rc, s->begun_ns, s->computed_ns);
     }
     if (rc == GPU_LOST) lose(x, &why);
     else if (rc != OK) log_line(LOG_ERROR, "golden", "the golden sequences did not run: %s", why.text);
     return rc != GPU_LOST;
+}
+
+static bool check_golden(executor *x)
+{
+    version   *v = versions_acquire(x->vs);
+    const bool alive = check_golden_of(x, v->engine);
+    if (!alive) return false; /* with the version: whoever took over ends the process */
+    x->golden_ns = clock_ns() + (int64_t)x->options.golden_every_ms * 1000000;
+    versions_release(x->vs, v);
+    return true;
 }
 
 /* With work whose time has come and room on the device: submit.  Else look at what is on the device.  Else sleep. */
@@ -367,14 +383,13 @@ static void release(executor *x)
         free(x->slot[i].starts);
         free(x->slot[i].normalize);
     }
-    free(x->rows);
     free(x->finite);
     free(x);
 }
 
 static bool reserve(executor *x)
 {
-    const size_t sequences = (size_t)x->max_sequences, tokens = (size_t)x->e->options.batch_tokens;
+    const size_t sequences = (size_t)x->max_sequences, tokens = (size_t)x->max_tokens;
     bool         all = true;
     for (int i = 0; i < x->slots; i++) {
         slot *s = &x->slot[i];
@@ -384,28 +399,31 @@ static bool reserve(executor *x)
         s->normalize = malloc(sequences);
         all = all && s->parts && s->ids && s->starts && s->normalize;
     }
-    x->rows = malloc(sequences * (size_t)x->columns * sizeof *x->rows);
     x->finite = malloc(sequences);
-    return all && x->rows && x->finite;
+    return all && x->finite;
 }
 
-status executor_start(executor **out, engine *e, batcher *b, int number, executor_options options, error *err)
+status executor_start(executor **out, versions *vs, batcher *b, int number, executor_options options, error *err)
 {
     executor *x = calloc(1, sizeof *x);
     *out = NULL;
     if (!x) return fail(err, NO_MEMORY, "no memory for the executor");
+    version *v = versions_acquire(vs);
+    const engine *e = v->engine;
     assert(e->ops->slots >= 1 && e->ops->slots <= BACKEND_SLOTS_MAX);
-    x->e = e;
+    x->vs = vs;
     x->queue = b;
     x->number = number;
     x->options = options;
-    x->columns = backend_columns(&e->description);
+    x->device = e->ops->name;
     x->max_sequences = e->options.batch_sequences;
+    x->max_tokens = e->options.batch_tokens;
     x->slots = e->ops->slots;
     x->golden_ns = e->golden ? clock_ns() + (int64_t)options.golden_every_ms * 1000000 : INT64_MAX;
+    versions_release(vs, v);
     status rc = OK;
     if (!reserve(x))
-        rc = fail(err, NO_MEMORY, "no memory for batches of %d tokens in %d sequences", e->options.batch_tokens,
+        rc = fail(err, NO_MEMORY, "no memory for batches of %d tokens in %d sequences", x->max_tokens,
                   x->max_sequences);
     else if (pthread_create(&x->thread, NULL, run, x))
         rc = fail(err, NO_MEMORY, "the thread of executor %d could not be started", number);

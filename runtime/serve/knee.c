@@ -36,7 +36,8 @@ typedef struct request {
 
 struct load {
     const knee_plan *plan;
-    engine *e;
+    versions *vs;
+    version *v; /* of which the requests are */
     batcher *queue;
     executor *x;
     request *pool;   /* [limits.max_requests] */
@@ -135,12 +136,13 @@ static status send(load *l, int64_t due_ns, int counted, error *err)
     r->starts[1] = length_of(l, l->next_length++);
     r->due_ns = due_ns;
     r->counted = counted;
-    r->work = (job){.n = 1,
+    r->work = (job){.engine = l->v->engine,
+                    .n = 1,
                     .ids = l->ids,
                     .starts = r->starts,
                     .normalize = true,
                     .deadline_ns = INT64_MAX,
-                    .rows = l->rows + at * (size_t)backend_columns(&l->e->description),
+                    .rows = l->rows + at * (size_t)backend_columns(&l->v->engine->description),
                     .done = done,
                     .owner = r};
     rc = batcher_submit(l->queue, &r->work, &retry_after_s, err);
@@ -277,6 +279,7 @@ static void close_load(load *l, status *rc)
         return;
     }
     batcher_free(l->queue);
+    versions_release(l->vs, l->v);
     free(l->pool);
     free(l->rows);
     free(l->ids);
@@ -286,17 +289,23 @@ static void close_load(load *l, status *rc)
     free(l);
 }
 
-static status open_load(load **out, engine *e, const knee_plan *plan, int64_t max_wait_ns, error *err)
+static status open_load(load **out, versions *vs, const knee_plan *plan, int64_t max_wait_ns, error *err)
 {
+    version *v = versions_acquire(vs);
+    const engine *e = v->engine;
     const size_t n = (size_t)plan->limits.max_requests, columns = (size_t)backend_columns(&e->description);
     const int longest = plan->limits.longest, vocab = tokenizer_vocab_size(e->tokens);
     policy_limits limits = plan->limits;
     pthread_condattr_t monotonic;
     load *l = calloc(1, sizeof *l);
     *out = NULL;
-    if (!l) return fail(err, NO_MEMORY, "no memory to send requests");
+    if (!l) {
+        versions_release(vs, v);
+        return fail(err, NO_MEMORY, "no memory to send requests");
+    }
     l->plan = plan;
-    l->e = e;
+    l->vs = vs;
+    l->v = v;
     l->random = 0x9e3779b97f4a7c15u;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -314,17 +323,17 @@ static status open_load(load **out, engine *e, const knee_plan *plan, int64_t ma
     }
     limits.max_wait_ns = max_wait_ns;
     if (rc == OK) rc = batcher_open(&l->queue, limits, plan->service, err);
-    if (rc == OK) rc = executor_start(&l->x, e, l->queue, 0, plan->executor, err);
+    if (rc == OK) rc = executor_start(&l->x, vs, l->queue, 0, plan->executor, err);
     if (rc != OK) close_load(l, &rc);
     else *out = l;
     return rc;
 }
 
 /* Sends as soon as one is back; the last batches are counted with all the time they took. */
-static status keep_full(knee *out, engine *e, const knee_plan *plan, error *err)
+static status keep_full(knee *out, versions *vs, const knee_plan *plan, error *err)
 {
     load *l;
-    status rc = open_load(&l, e, plan, INT64_MAX / 4, err);
+    status rc = open_load(&l, vs, plan, INT64_MAX / 4, err);
     if (rc != OK) return rc;
     const int wanted = (int)(FULL_BATCHES * plan->limits.batch_tokens / mean_length(l)) + 1;
     const int window = wanted < plan->limits.max_requests ? wanted : plan->limits.max_requests;
@@ -412,17 +421,17 @@ static status search(load *l, knee *out, error *err)
     return rc == OK && best_per_s > 0 ? confirm(l, best_per_s, out, err) : rc;
 }
 
-status knee_find(knee *out, engine *e, const knee_plan *plan, error *err)
+status knee_find(knee *out, versions *vs, const knee_plan *plan, error *err)
 {
     load *l = NULL;
     char line[160];
     *out = (knee){0};
     wait_exactly();
-    status rc = keep_full(out, e, plan, err);
+    status rc = keep_full(out, vs, plan, err);
     if (rc != OK) return rc;
     snprintf(line, sizeof line, "kept full: %.0f tokens/s", out->saturated_tokens_per_s);
     plan->note(line);
-    rc = open_load(&l, e, plan, plan->limits.max_wait_ns, err);
+    rc = open_load(&l, vs, plan, plan->limits.max_wait_ns, err);
     if (rc != OK) return rc;
     rc = search(l, out, err);
     close_load(l, &rc);

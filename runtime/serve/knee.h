@@ -30,7 +30,7 @@ typedef struct {
     double p50_ms, p99_ms;               /* at that rate; with 0 of a request alone */
 } knee;
 
-/* The engine is used by nobody else meanwhile.  The device's failure, NO_MEMORY; after GPU_LOST neither the device nor
+/* The active version is used by nobody else meanwhile.  The device's failure, NO_MEMORY; after GPU_LOST neither the device nor
  * a thread that is in it may ever return. */
-status knee_find(knee *out, engine *e, const knee_plan *plan, error *err);
+status knee_find(knee *out, versions *vs, const knee_plan *plan, error *err);
 #endif

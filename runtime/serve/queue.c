@@ -233,9 +233,9 @@ static status check_job(const queue *q, const job *j, error *err)
 {
     if (j->n < 1) return fail(err, BAD_INPUT, "a request of %d sequences, at least 1 is needed", j->n);
     for (int i = 0; i < j->n; i++)
-        if (tokens_of(j, i, 1) < 1 || tokens_of(j, i, 1) > q->limits.longest)
+        if (tokens_of(j, i, 1) < 1 || tokens_of(j, i, 1) > q->limits.batch_tokens)
             return fail(err, BAD_INPUT, "sequence %d has %lld tokens, 1 to %d are possible", i,
-                        (long long)tokens_of(j, i, 1), q->limits.longest);
+                        (long long)tokens_of(j, i, 1), q->limits.batch_tokens);
     return OK;
 }
 
@@ -367,12 +367,17 @@ queue_batch queue_cut(queue *q, batch_part *parts, int cap, bool draining, int64
     advance(q, now_ns);
     while (q->due.n > 0) {
         const job *j = q->due.at[0].j;
+        if (b.n > 0 && j->engine != b.engine) { /* waits for the next batch: this one is of another version */
+            b.trigger = TRIGGER_FULL;
+            break;
+        }
         const policy_sequence next = {(int)tokens_of(j, j->taken, 1), q->due.at[0].key, j->deadline_ns};
         if (!policy_joins(&q->limits, &q->plan, &q->service, &open, &next, begin, &b.trigger)) break;
         if (b.n == cap) {
             b.trigger = TRIGGER_FULL;
             break;
         }
+        b.engine = j->engine;
         if (j->deadline_ns < open.first_deadline_ns) open.first_deadline_ns = j->deadline_ns;
         take(q, &b, parts, now_ns);
         open.tokens = b.tokens;
@@ -419,6 +424,19 @@ void queue_learn(queue *q, int tokens, int sequences, int64_t took_ns)
 {
     service_learn(&q->service, tokens, sequences, took_ns);
     q->plan = policy_plan_make(&q->limits, &q->service);
+}
+
+status queue_set_service(queue *q, int longest, const service_model *service, error *err)
+{
+    policy_limits limits = q->limits;
+    limits.longest = longest;
+    status rc = check_limits(&limits, err);
+    if (rc == OK) rc = service_check(&service->table, err);
+    if (rc != OK) return rc;
+    q->limits = limits;
+    q->service = *service;
+    q->plan = policy_plan_make(&q->limits, &q->service);
+    return OK;
 }
 
 void queue_set_busy(queue *q, int executor, int64_t until_ns)

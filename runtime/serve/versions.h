@@ -20,7 +20,7 @@ typedef struct version {
     char    directory[128];   /* its directory's name */
     char    name[128];        /* the manifest's version, else the directory's name: fit for a header and a label */
     char    model_name[128];  /* as in replies */
-    const struct capacity *capacity; /* calibrated for it on this device; NULL: not; owned, freed with it */
+    struct capacity *capacity; /* calibrated for it on this device; NULL: not; owned, freed with it */
     service_model service;    /* what its batches take, as of when it last answered */
     int64_t since_unix_s;     /* when it was activated last */
     int     refs;             /* the lock's; the slots that hold it count as one each */
@@ -44,7 +44,7 @@ void   versions_drop_previous(versions *vs);        /* --keep 0 */
 /* Closes what was retired and nobody holds any more; returns how many are still held. */
 int    versions_reap(versions *vs);
 
-/* Takes over e and c (may be NULL, from malloc), also when it fails.  directory: a path; its last part is kept. */
-status version_new(version **out, engine *e, const char *directory, const char *model_name, struct capacity *c, error *err);
+/* Takes over e and c (may be NULL, from malloc), also when it fails.  Of the path the last part is kept. */
+status version_new(version **out, engine *e, const char *path, const char *model_name, struct capacity *c, error *err);
 void   version_free(version *v); /* one that was never handed over; NULL is fine */
 #endif
