@@ -248,7 +248,7 @@ int calibrate_with(const calibrate_plan *plan, const options *o, const char *dir
     error err;
     status rc = engine_from_options(&e, o, dir, &err);
     const int refusal = engine_refused(rc);
-    if (rc == OK) rc = version_new(&v, e, dir, o->model_name, NULL, &err);
+    if (rc == OK) rc = version_new(&v, e, dir, "", NULL, &err);
     if (rc == OK) rc = versions_open(&vs, &err);
     if (rc == OK) versions_activate(vs, v);
     if (rc == OK) rc = calibrate(&c, path, plan, o, vs, &err);
