@@ -8,15 +8,12 @@
 #include "runtime/serve/batcher.h"
 #include "runtime/serve/capacity.h"
 #include "runtime/serve/executor.h"
-#include "runtime/serve/shadow.h"
 
 typedef struct http_server http_server; /* http.h */
 typedef struct monitor     monitor;     /* monitor.h */
 typedef struct state       state;       /* state.h */
 typedef struct ledger      ledger;      /* ledger.h */
-typedef struct incidents   incidents;   /* incidents.h */
 typedef struct release     release;     /* release.h */
-typedef struct door        door;        /* door.h */
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
@@ -27,17 +24,12 @@ typedef struct app {
     batcher       *queue;      /* NULL while loading */
     executor      *executor;   /* likewise */
     release       *release;    /* likewise */
-    shadow        *shadow;     /* likewise */
-    state         *state;      /* these three are there before the ports are */
+    state         *state;      /* these two are there before the ports are */
     ledger        *ledger;
-    incidents     *incidents;
-    door          *door;
     const options *options;
     monitor       *monitor;    /* of the public port's requests; there before the ports are */
     http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *versions_root; /* the directory of the versions' directories */
-    atomic_bool    stop_asked;    /* POST /admin/drain; main's thread looks */
-    _Atomic int64_t not_finite;   /* requests that a version answered with a row that is not finite */
     int64_t        ready_unix_s;
     error          lost;         /* why, in phase LOST */
 } app;

@@ -4,12 +4,31 @@
 #include "commands.h"
 #include "runtime/serve/engine.h"
 
+static engine_options of_options(const options *o)
+{
+    return (engine_options){
+        .batch_tokens = o->batch_tokens,
+        .batch_sequences = o->batch_sequences,
+        .threads = o->threads,
+        .kernel = strcmp(o->kernel, "auto") ? o->kernel : NULL,
+        .backend = !strcmp(o->backend, "cuda")  ? ENGINE_CUDA
+                   : !strcmp(o->backend, "cpu") ? ENGINE_CPU
+                                                : ENGINE_AUTO,
+        .cache_dir = o->cache_dir,
+    };
+}
+
 status engine_from_options(engine **out, const options *o, const char *dir, error *err)
 {
-    engine_options e = {.batch_tokens = o->batch_tokens, .batch_sequences = o->batch_sequences, .threads = o->threads,
-                        .kernel = strcmp(o->kernel, "auto") ? o->kernel : NULL, .cache_dir = o->cache_dir};
-    e.backend = !strcmp(o->backend, "cuda") ? ENGINE_CUDA : !strcmp(o->backend, "cpu") ? ENGINE_CPU : ENGINE_AUTO;
-    return engine_open(out, dir, e, err);
+    return engine_open(out, dir, of_options(o), err);
+}
+
+status engine_beside(engine **out, const options *o, const char *root, const char *name, error *err)
+{
+    engine_options e = of_options(o);
+    e.root = root;
+    e.beside = true;
+    return engine_open(out, name, e, err);
 }
 
 int engine_refused(status why)

@@ -27,5 +27,7 @@ int version_command(const options *o, const char *dir);     /* main.c; neither i
 /* The engine's part of the options. */
 struct engine;
 status engine_from_options(struct engine **out, const options *o, const char *dir, error *err); /* check.c */
+/* The same beneath `root`, on the device of a server that goes on: see engine_options.beside. */
+status engine_beside(struct engine **out, const options *o, const char *root, const char *name, error *err);
 int    engine_refused(status why); /* the exit status when it failed; check.c */
 #endif

@@ -174,11 +174,9 @@ static void embedding_reply(call *c)
     t->at[STAGE_SERIALIZE] = e->done_ns;
     if (e->work.begun_ns) c->record.compute_type = e->v->engine->ops->name;
     if (e->result != OK) {
-        if (e->result == NOT_FINITE) atomic_fetch_add_explicit(&e->a->not_finite, 1, memory_order_relaxed);
         answer_error(c, e->result, 0, &e->why);
         return;
     }
-    shadow_offer(e->a->shadow, e->v->engine, e->ids, e->starts[1], e->rows, e->normalize);
     out body = {0}, headers = {0};
     bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
     if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");

@@ -5,6 +5,7 @@
 #ifndef RUNTIME_SERVE_PROBE_H
 #define RUNTIME_SERVE_PROBE_H
 #include "batcher.h"
+#include "engine.h"
 
 /* n sequences as one request; rows [n, backend_columns()].  took_ns, where not NULL: on the device, of the batch that it
  * was in; a probe of another version than the active one is alone in it.  OVERLOADED is waited out, up to limit_ms in
@@ -14,7 +15,7 @@ status probe_run(batcher *b, engine *e, const int32_t *ids, const int32_t *start
 /* What batches of e take, from 16 tokens to the budget that is in force, `runs` times each: a table that passes
  * service_check(), also where another version serves meanwhile. */
 status probe_times(batcher *b, engine *e, int runs, service_table *out, error *err);
-/* The manifest's golden cases and, where there are some, the device's golden sequences.  *least: the smallest cosine of
+/* The manifest's golden cases and, where there are some, the device's golden sequences.  *least_cosine: the smallest of
  * the first; 1 where there are none.  BAD_INPUT, GPU_FAILED: wrong. */
-status probe_golden(batcher *b, engine *e, double *least, int limit_ms, error *err);
+status probe_golden(batcher *b, engine *e, double *least_cosine, int limit_ms, error *err);
 #endif
