@@ -9,6 +9,8 @@
 #include "http.h"
 #include "monitor.h"
 #include "process.h"
+#include "release.h"
+#include "state.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -21,6 +23,7 @@ typedef struct {
     queue_counts queue;
     executor_counts device;
     process_facts process;
+    release_counts releases;
     int64_t now_ns, zero, one, ready, draining, connections, log_dropped;
     double queue_age_s, capacity, load, objective_s, objective_ratio, load_s, warm_s;
 } scrape;
@@ -135,14 +138,17 @@ static void golden_checks(exposition *e, const scrape *s, size_t field)
 
 static void releases(exposition *e, const scrape *s, size_t field)
 {
-    static const char *const actions[] = {"activate", "rollback"}, *const results[] = {"ok", "refused", "failed"};
-    for (int a = 0; a < 2; a++) {
-        for (int r = 0; r < 3; r++) {
-            exposition_sample(e, "");
-            exposition_label(e, "action", actions[a]);
-            exposition_label(e, "result", results[r]);
-            exposition_integer(e, *(const int64_t *)at(s, field));
-        }
+    const release_counts n = s->releases;
+    const struct { const char *action, *result; int64_t count; } rows[] = {
+        {"activate", "ok", n.activate_ok}, {"activate", "refused", n.activate_refused},
+        {"activate", "failed", n.activate_failed}, {"rollback", "ok", n.rollback_ok}, {"rollback", "refused", 0},
+        {"rollback", "failed", n.rollback_failed}};
+    (void)field;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        exposition_sample(e, "");
+        exposition_label(e, "action", rows[i].action);
+        exposition_label(e, "result", rows[i].result);
+        exposition_integer(e, rows[i].count);
     }
 }
 
@@ -156,15 +162,15 @@ static void write_errors(exposition *e, const scrape *s, size_t field)
 {
     (void)field;
     one_of(e, "target", "log", s->log_dropped);
-    one_of(e, "target", "state", 0);
+    one_of(e, "target", "state", s->a->state ? state_write_errors(s->a->state) : 0);
     one_of(e, "target", "incident", 0);
 }
 
 static void last_exit(exposition *e, const scrape *s, size_t field)
 {
-    static const char *const reasons[] = {"gpu_fault", "gpu_hang", "wrong_output", "gpu_lost", "crash", "clean"};
-    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        one_of(e, "reason", reasons[i], *(const int64_t *)at(s, field));
+    (void)field;
+    for (int i = 0; i < EXIT_REASONS; i++)
+        one_of(e, "reason", exit_reason_names[i], s->a->state ? state_last_exit(s->a->state, (exit_reason)i) : 0);
 }
 
 static void durations(exposition *e, const scrape *s, const char *label, const char *value, const monitor_durations *d)
@@ -331,7 +337,7 @@ static const metric table[] = {
     {"beeline_watchdog_trips_total", C, "Times that the GPU was silent beyond the deadline of a batch.", gpu_integer,
      AT(device.watchdog_trips)},
     {"beeline_golden_checks_total", C, "Golden texts run on the device and compared.", golden_checks, 0},
-    {"beeline_releases_total", C, "Changes of the version that answers.", releases, AT(zero)},
+    {"beeline_releases_total", C, "Changes of the version that answers.", releases, 0},
     {"beeline_log_messages_total", C, "Lines of the log.", log_messages, 0},
     {"beeline_write_errors_total", C, "Writes that failed; of the log: lines dropped.", write_errors, 0},
     {"beeline_request_duration_seconds", H, "Of requests answered: first byte read to last byte written.",
@@ -363,7 +369,7 @@ static const metric table[] = {
     {"beeline_gpu_memory_bytes", G, "Memory of the GPU by what it is used for.", nothing, 0},
     {"beeline_startup_seconds", G, "What the start took.", startup, 0},
     {"beeline_last_exit_timestamp_seconds", G, "When a process ended last for this reason; 0: not known.", last_exit,
-     AT(zero)},
+     0},
     {"beeline_build_info", G, "The program.", build_info, AT(one)},
     {"beeline_model_info", G, "What answers.", model_info, 0},
     {"beeline_owner_info", G, "Whom to ask.", owner_info, AT(one)},
@@ -386,6 +392,7 @@ static void look_at_model(scrape *s)
     s->v = versions_acquire(a->versions);
     s->previous = versions_acquire_previous(a->versions);
     s->e = s->v->engine;
+    if (a->release) s->releases = release_count(a->release);
     s->gpu = !strcmp(s->e->ops->name, "cuda");
     s->load_s = (double)s->e->load_ns * 1e-9;
     s->warm_s = (double)s->e->warm_ns * 1e-9;

@@ -1,4 +1,5 @@
 #include "ops_routes.h"
+#include "admin.h"
 #include "answer.h"
 #include "exposition.h"
 #include "flight_dump.h"
@@ -15,6 +16,11 @@ static void metrics_get(call *c)
 const route ops_routes[] = {
     {"GET", "/metrics", metrics_get, 0, SHAPE_TEI, "all numbers, as Prometheus reads them"},
     {"GET", "/admin/flight", flight_get, 0, SHAPE_TEI, "the last events of every thread"},
+    {"POST", "/admin/release", release_post, 4096, SHAPE_TEI, "let another version answer, step by step"},
+    {"GET", "/admin/release", release_get, 0, SHAPE_TEI, "how the release goes, or the last one went"},
+    {"POST", "/admin/rollback", rollback_post, 4096, SHAPE_TEI, "the previous version answers again, at once"},
+    {"GET", "/admin/versions", versions_get, 0, SHAPE_TEI, "what answers, what did before, and whose it is"},
+    {"GET", "/admin/ledger", ledger_get, 0, SHAPE_TEI, "what was done to the versions, the last lines"},
     {"GET", "/health/live", health_live_get, 0, SHAPE_TEI, "200 as long as the process answers"},
     {"GET", "/health/ready", health_ready_get, 0, SHAPE_TEI, "200, or 503 with the reason"},
     {"GET", "/health/startup", health_ready_get, 0, SHAPE_TEI, "the same"},

@@ -1,5 +1,5 @@
-/* ops_routes.h - what the operator's port answers: numbers and what happened last.  No text of a client is ever shown,
- * and nothing there changes anything. */
+/* ops_routes.h - what the operator's port answers: numbers and what happened last.  No text of a client is ever shown;
+ * what changes something is a POST. */
 #ifndef SERVER_OPS_ROUTES_H
 #define SERVER_OPS_ROUTES_H
 #include "routes.h"

@@ -155,6 +155,29 @@ static status follow(app *a, error *err)
     return rc;
 }
 
+static void subject_of(state_version *s, const version *v)
+{
+    *s = (state_version){.directory = ""};
+    if (!v) return;
+    snprintf(s->directory, sizeof s->directory, "%s", v->directory);
+    snprintf(s->version, sizeof s->version, "%s", v->name);
+    snprintf(s->digest, sizeof s->digest, "%s", v->engine->digest);
+}
+
+/* What a crash starts on from now on.  A disk that does not take it is the operator's to mend; the version answers. */
+static void keep_state(app *a)
+{
+    error err;
+    state_version now, then;
+    version *v = versions_acquire(a->versions), *before = versions_acquire_previous(a->versions);
+    subject_of(&now, v);
+    subject_of(&then, before);
+    if (state_set_versions(a->state, &now, &then, &err) != OK)
+        log_line(LOG_ERROR, "state", "a restart would not start on %s: %s", now.version, err.text);
+    versions_release(a->versions, before);
+    versions_release(a->versions, v);
+}
+
 static status switch_over(release *r, error *err)
 {
     const int64_t begun_ns = clock_ns();
@@ -162,6 +185,7 @@ static status switch_over(release *r, error *err)
     r->candidate = NULL;
     status rc = follow(r->a, err);
     const double ms = (double)(clock_ns() - begun_ns) * 1e-6;
+    keep_state(r->a);
     versions_settle(r->a->versions);
     if (!r->a->options->keep) versions_drop_previous(r->a->versions);
     if (rc != OK) return rc;
@@ -327,14 +351,6 @@ status release_start(release *r, const release_order *o, int64_t *number, error 
     return rc;
 }
 
-static void subject_of(state_version *s, const version *v)
-{
-    *s = (state_version){.directory = ""};
-    snprintf(s->directory, sizeof s->directory, "%s", v->directory);
-    snprintf(s->version, sizeof s->version, "%s", v->name);
-    snprintf(s->digest, sizeof s->digest, "%s", v->engine->digest);
-}
-
 static void write_rollback(release *r, const char *reason, const char *who, int64_t took_ns)
 {
     state_version now;
@@ -364,6 +380,7 @@ status release_rollback(release *r, const char *reason, const char *who, int64_t
         rc = versions_rollback(r->a->versions, err);
         if (rc == OK) rc = follow(r->a, err);
         *took_ns = clock_ns() - begun_ns;
+        if (rc == OK) keep_state(r->a);
         if (rc == OK) r->counts.rollback_ok++;
         else r->counts.rollback_failed++;
         if (rc == OK) write_rollback(r, reason, who, *took_ns);

@@ -12,10 +12,13 @@
 #include "app.h"
 #include "capacity_find.h"
 #include "commands.h"
+#include "door.h"
 #include "flight_dump.h"
 #include "http.h"
+#include "ledger.h"
 #include "monitor.h"
 #include "ops_routes.h"
+#include "release.h"
 #include "routes.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/flight.h"
@@ -28,6 +31,7 @@ typedef struct {
     app a;
     options o;      /* as they are in force */
     bool lost;      /* the device */
+    char versions_root[4096];
     sigset_t signals;
 } server;
 
@@ -47,6 +51,11 @@ static void log_options(const options *o)
 }
 
 static void ended(void *a, int loop, const call_record *r) { monitor_ended(((app *)a)->monitor, loop, r); }
+
+static int admits(void *a, const http_request *head, const route *r, error *why)
+{
+    return door_admits(((app *)a)->options->ops_host, head, r, why);
+}
 
 static status listen_for(server *s, error *err)
 {
@@ -83,6 +92,7 @@ static status listen_for(server *s, error *err)
     limits.max_connections = OPS_CONNECTIONS;
     limits.name = "ops";
     limits.ended = NULL;
+    limits.admit = admits;
     return rc == OK ? http_open(&s->a.ops, limits, &s->a, err) : rc;
 }
 
@@ -103,12 +113,60 @@ static capacity *find_capacity(const server *s, const engine *e)
     return NULL;
 }
 
+/* Where the directories of versions are: --versions, else the folder of the one that is served. */
+static void set_versions_root(server *s, const char *dir)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') n--;
+    while (n > 0 && dir[n - 1] != '/') n--;
+    if (*s->o.versions_dir) snprintf(s->versions_root, sizeof s->versions_root, "%s", s->o.versions_dir);
+    else snprintf(s->versions_root, sizeof s->versions_root, "%.*s", n ? (int)n : 1, n ? dir : ".");
+    s->a.versions_root = s->versions_root;
+}
+
+static void note_start(server *s, const version *v, ledger_outcome outcome, const char *detail)
+{
+    state_version now = {.directory = ""};
+    snprintf(now.directory, sizeof now.directory, "%s", v->directory);
+    snprintf(now.version, sizeof now.version, "%s", v->name);
+    snprintf(now.digest, sizeof now.digest, "%s", v->engine->digest);
+    ledger_append(s->a.ledger, &(ledger_line){.action = LEDGER_START, .outcome = outcome, .version = &now,
+                                              .detail = detail, .ms = -1});
+}
+
+/* The last good version that the state knows, then the one before it, then DIR: what loads first. */
+static status open_first(engine **e, server *s, const char *dir, char found[4096], error *err)
+{
+    state_version last[2];
+    state_versions(s->a.state, &last[0], &last[1]);
+    for (int i = 0; i < 2; i++) {
+        if (!*last[i].directory) continue;
+        snprintf(found, 4096, "%s/%s", s->versions_root, last[i].directory);
+        status rc = engine_from_options(e, &s->o, found, err);
+        if (rc == OK && strcmp((*e)->digest, last[i].digest)) {
+            log_line(LOG_WARN, "state", "%s has changed since it was released: digest %.12s, was %.12s", found,
+                     (*e)->digest, last[i].digest);
+        }
+        if (rc == OK) {
+            log_line(LOG_INFO, "state", "starts on %s, the %s version, not on %s", found,
+                     i ? "previous" : "last good", dir);
+            return OK;
+        }
+        if (rc == GPU_LOST) return rc;
+        log_line(LOG_ERROR, "state", "%s, the %s version, cannot be loaded: %s", found, i ? "previous" : "last good",
+                 err->text);
+    }
+    snprintf(found, 4096, "%s", dir);
+    return engine_from_options(e, &s->o, dir, err);
+}
+
 static status load(server *s, const char *dir, error *err)
 {
     engine *e;
     version *v = NULL;
-    status rc = engine_from_options(&e, &s->o, dir, err);
-    if (rc == OK) rc = version_new(&v, e, dir, s->o.model_name, find_capacity(s, e), err);
+    char path[4096];
+    status rc = open_first(&e, s, dir, path, err);
+    if (rc == OK) rc = version_new(&v, e, path, s->o.model_name, find_capacity(s, e), err);
     if (rc != OK) return rc;
     const policy_limits limits = {.objective_ns = (int64_t)s->o.objective_ms * 1000000,
                                   .max_wait_ns = (int64_t)s->o.max_wait_ms * 1000000,
@@ -120,7 +178,10 @@ static status load(server *s, const char *dir, error *err)
     const executor_options x = {.batch_deadline_ms = s->o.batch_deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
     rc = batcher_open(&s->a.queue, limits, &v->service.table, err);
     versions_activate(s->a.versions, v);
-    return rc == OK ? executor_start(&s->a.executor, s->a.versions, s->a.queue, 0, x, err) : rc;
+    if (rc == OK) rc = executor_start(&s->a.executor, s->a.versions, s->a.queue, 0, x, err);
+    if (rc == OK) rc = release_open(&s->a.release, &s->a, err);
+    if (rc == OK) note_start(s, v, LEDGER_OK, "");
+    return rc;
 }
 
 static void say_ready(const server *s)
@@ -198,12 +259,15 @@ static bool end(server *s)
 {
     error why;
     http_close(s->a.ops); /* a scrape reads the executor */
+    release_close(s->a.release); /* its batches are answered while the executor lives */
     if (s->a.queue) batcher_close(s->a.queue);
     if (executor_join(s->a.executor, &why) != OK) return false;
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
     versions_close(s->a.versions);
     monitor_close(s->a.monitor);
+    ledger_close(s->a.ledger);
+    state_close(s->a.state);
     return true;
 }
 
@@ -252,7 +316,10 @@ int serve_command(const options *given, const char *dir)
 
     log_options(&s.o);
     status rc = flight_attach("main", &err);
+    set_versions_root(&s, dir);
     if (rc == OK) rc = versions_open(&s.a.versions, &err);
+    if (rc == OK) rc = state_open(&s.a.state, s.o.state_dir, &err);
+    if (rc == OK) rc = ledger_open(&s.a.ledger, s.a.state, &err);
     if (rc == OK) rc = listen_for(&s, &err);
     if (rc == OK) rc = load(&s, dir, &err);
     if (rc != OK) {
@@ -263,6 +330,7 @@ int serve_command(const options *given, const char *dir)
     serve(&s);
     bool drained = drain(&s);
     say_stopped(&s);
+    state_set_exit(s.a.state, s.lost ? EXIT_REASON_GPU_FAULT : EXIT_REASON_CLEAN);
     if (s.lost) return EXIT_GPU_FAILED;
     if (!drained) return EXIT_REFUSED | EXIT_AT_ONCE; /* what is left is the kernel's to free */
     return end(&s) ? EXIT_OK : EXIT_GPU_FAILED;

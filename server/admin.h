@@ -1,0 +1,11 @@
+/* admin.h - handlers of the ops port that change which version answers, and that tell what was changed. */
+#ifndef SERVER_ADMIN_H
+#define SERVER_ADMIN_H
+#include "http.h"
+
+void release_post(call *c);  /* {version, reason, breaking?} -> 202 {number} */
+void release_get(call *c);   /* the release under way, else the last one */
+void rollback_post(call *c); /* {reason} -> {version, previous, ms} */
+void versions_get(call *c);
+void ledger_get(call *c); /* the last lines, oldest first */
+#endif
