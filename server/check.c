@@ -5,12 +5,12 @@
 #include "out.h"
 #include "runtime/serve/engine.h"
 
-status engine_from_options(engine **out, const options *o, const char *dir, error *err)
+status engine_from_options(engine **opened, const options *o, const char *dir, error *err)
 {
     engine_options e = {.batch_tokens = o->batch_tokens, .batch_sequences = o->batch_sequences, .threads = o->threads,
                         .kernel = strcmp(o->kernel, "auto") ? o->kernel : NULL, .cache_dir = o->cache_dir};
     e.backend = !strcmp(o->backend, "cuda") ? ENGINE_CUDA : !strcmp(o->backend, "cpu") ? ENGINE_CPU : ENGINE_AUTO;
-    return engine_open(out, dir, e, err);
+    return engine_open(opened, dir, e, err);
 }
 
 int engine_refused(status why)
@@ -28,18 +28,18 @@ static void add_failure(failures *f, const char *what, const char *text)
 }
 
 /* The contract of a directory: its tokenizer and its description, without the weights. */
-static status contract_at(contract *out, const char *dir, error *err)
+static status contract_at(contract *c, const char *dir, error *err)
 {
     directory *d = NULL;
     tokenizer *t = NULL;
     model_description m = {0};
     char digest[65];
-    *out = (contract){0};
+    *c = (contract){0};
     status rc = directory_open(&d, dir, err);
     if (rc == OK) rc = tokenizer_open(&t, d, err);
     if (rc == OK) rc = directory_digest(d, digest, err);
     if (rc == OK) rc = description_read(&m, d, tokenizer_model_max_length(t), err);
-    if (rc == OK) rc = contract_of(out, &m, digest, err);
+    if (rc == OK) rc = contract_of(c, &m, digest, err);
     description_free(&m);
     tokenizer_close(t);
     directory_close(d);

@@ -125,8 +125,10 @@ static status from_file(manifest *m, const char *path, error *err)
         if (rc == OK) rc = json_parse(&tree, line, (size_t)n, (json_limits){4, LINE_VALUES}, err);
         if (rc == OK) rc = take_line(m, tree, err);
         cJSON_Delete(tree);
-        const error inner = *err;
-        if (rc != OK) rc = fail(err, rc, "--golden %.60s: case %d: %.180s", path, m->n_cases, inner.text);
+        if (rc != OK) {
+            const error inner = *err;
+            rc = fail(err, rc, "--golden %.60s: case %d: %.180s", path, m->n_cases, inner.text);
+        }
     }
     if (rc == OK && !m->n_cases) rc = fail(err, BAD_INPUT, "--golden %.200s: no lines", path);
     free(line);
@@ -177,14 +179,14 @@ static status take_files(engine *e, error *err)
 /* Who may read the model may read what it is. */
 static status write_manifest(const engine *e, error *err)
 {
-    char path[4096], model[4096], *text;
+    char path[4096], beside[4096], *text;
     size_t n;
     struct stat st;
     snprintf(path, sizeof path, "%s/" MANIFEST_FILE, directory_path(e->files));
-    snprintf(model, sizeof model, "%s/config.json", directory_path(e->files));
+    snprintf(beside, sizeof beside, "%s/config.json", directory_path(e->files));
     status rc = manifest_text(&text, &n, e->manifest, err);
     if (rc == OK) rc = file_replace(path, text, n, err);
-    if (rc == OK && (stat(model, &st) || chmod(path, st.st_mode & 0666)))
+    if (rc == OK && (stat(beside, &st) || chmod(path, st.st_mode & 0666)))
         rc = fail(err, IO_FAILED, "%.200s: its mode could not be set", path);
     free(text);
     return rc;
