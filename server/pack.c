@@ -119,15 +119,17 @@ static status from_file(manifest *m, const char *path, error *err)
     size_t cap = 0;
     if (!f) return fail(err, IO_FAILED, "--golden %.200s: cannot be opened", path);
     status rc = reserve_cases(m, MANIFEST_GOLDEN_MAX, err);
+    int lines = 0;
     for (ssize_t n; rc == OK && (n = getline(&line, &cap, f)) > 0;) {
         cJSON *tree = NULL;
+        lines++;
         if (m->n_cases == MANIFEST_GOLDEN_MAX) rc = fail(err, BAD_INPUT, "more than %d lines", MANIFEST_GOLDEN_MAX);
         if (rc == OK) rc = json_parse(&tree, line, (size_t)n, (json_limits){4, LINE_VALUES}, err);
         if (rc == OK) rc = take_line(m, tree, err);
         cJSON_Delete(tree);
         if (rc != OK) {
             const error inner = *err;
-            rc = fail(err, rc, "--golden %.60s: case %d: %.180s", path, m->n_cases, inner.text);
+            rc = fail(err, rc, "--golden %.60s: line %d: %.180s", path, lines, inner.text);
         }
     }
     if (rc == OK && !m->n_cases) rc = fail(err, BAD_INPUT, "--golden %.200s: no lines", path);
