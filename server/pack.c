@@ -1,7 +1,7 @@
 /* pack.c - `beeline pack DIR`: vouches for a directory, and writes that down as its beeline.json.
  *
- * Rows are those of the portable fp32 kernels on one thread, so that the same directory and the same words give the same
- * bytes on every machine. */
+ * Rows are those of the portable fp32 kernels on one thread, so that the same directory and the same words give the
+ * same bytes on every machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +26,12 @@ static const char *const texts[] = {
     "東京は日本の首都です。",
     "int main(void) { return 0; }",
     "!?",
-    "Embedding models turn a text into a vector of numbers, so that texts that mean the same are close to each other and "
-    "texts that do not are far apart. A search engine computes the vectors of all documents once, keeps them in an index, "
-    "and for each question computes one more vector and looks for its nearest neighbours. An index that was built with one "
+    "Embedding models turn a text into a vector of numbers, so that texts that mean the same are close to each other "
+    "and "
+    "texts that do not are far apart. A search engine computes the vectors of all documents once, keeps them in an "
+    "index, "
+    "and for each question computes one more vector and looks for its nearest neighbours. An index that was built with "
+    "one "
     "model is of no use to another, which is why a version says what its clients depend on.",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
@@ -38,8 +41,7 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 static status take(char *to, size_t cap, const char *value, const char *name, error *err)
 {
     if (!value || !*value) return fail(err, BAD_INPUT, "%s is missing", name);
-    if (strlen(value) >= cap)
-        return fail(err, BAD_INPUT, "%s of %zu bytes, at most %zu", name, strlen(value), cap - 1);
+    if (strlen(value) >= cap) return fail(err, BAD_INPUT, "%s of %zu bytes, at most %zu", name, strlen(value), cap - 1);
     memcpy(to, value, strlen(value) + 1);
     return OK;
 }
@@ -220,8 +222,8 @@ static void summary(const engine *e)
 
 int pack_command(const options *o, const char *dir)
 {
-    const engine_options how = {.batch_sequences = 1, .threads = 1, .kernel = "portable", .backend = ENGINE_CPU,
-                                .plain = true};
+    const engine_options how = {
+        .batch_sequences = 1, .threads = 1, .kernel = "portable", .backend = ENGINE_CPU, .plain = true};
     engine *e = NULL;
     error err;
     manifest *m = calloc(1, sizeof *m);

@@ -21,12 +21,14 @@ static status no_memory(contract *c, error *err)
 
 status contract_of(contract *out, const model_description *m, const char *tokenizer_digest, error *err)
 {
-    *out = (contract){.max_tokens = m->max_tokens, .dimensions = m->dimensions, .normalize = m->normalize,
-                      .default_prompt = -1};
+    *out = (contract){
+        .max_tokens = m->max_tokens, .dimensions = m->dimensions, .normalize = m->normalize, .default_prompt = -1};
     contract *c = out;
     snprintf(c->pooling, sizeof c->pooling, "%s", m->task == TASK_EMBED ? pooling_name(m->pooling) : "none");
     snprintf(c->activation, sizeof c->activation, "%s",
-             m->task == TASK_EMBED ? "none" : m->task == TASK_RERANK ? "sigmoid" : "softmax");
+             m->task == TASK_EMBED    ? "none"
+             : m->task == TASK_RERANK ? "sigmoid"
+                                      : "softmax");
     snprintf(c->tokenizer_digest, sizeof c->tokenizer_digest, "%s", tokenizer_digest);
     c->prompts = calloc((size_t)m->n_prompts + 1, sizeof *c->prompts);
     c->labels = calloc((size_t)m->n_labels + 1, sizeof *c->labels);
@@ -105,8 +107,8 @@ static status read_lists(model_description *m, const cJSON *from, error *err)
 
 status contract_read(contract *out, const cJSON *from, error *err)
 {
-    static const char *const names[] = {"max_tokens", "dimensions", "pooling", "normalize", "prompts",
-                                        "default_prompt", "labels", "activation", "tokenizer_digest"};
+    static const char *const names[] = {"max_tokens",     "dimensions", "pooling",    "normalize",       "prompts",
+                                        "default_prompt", "labels",     "activation", "tokenizer_digest"};
     contract c = {0};
     model_description m = {0};
     *out = c;
@@ -135,14 +137,13 @@ cJSON *contract_json(const contract *c)
     cJSON *o = cJSON_CreateObject();
     bool ok = cJSON_AddNumberToObject(o, "max_tokens", c->max_tokens) &&
               cJSON_AddNumberToObject(o, "dimensions", c->dimensions) &&
-              cJSON_AddStringToObject(o, "pooling", c->pooling) &&
-              cJSON_AddBoolToObject(o, "normalize", c->normalize);
+              cJSON_AddStringToObject(o, "pooling", c->pooling) && cJSON_AddBoolToObject(o, "normalize", c->normalize);
     cJSON *prompts = ok ? cJSON_AddObjectToObject(o, "prompts") : NULL;
     ok = prompts != NULL;
     for (int i = 0; ok && i < c->n_prompts; i++)
         ok = cJSON_AddStringToObject(prompts, c->prompts[i].name, c->prompts[i].text) != NULL;
-    ok = ok && cJSON_AddStringToObject(o, "default_prompt",
-                                       c->default_prompt < 0 ? "" : c->prompts[c->default_prompt].name);
+    ok = ok &&
+         cJSON_AddStringToObject(o, "default_prompt", c->default_prompt < 0 ? "" : c->prompts[c->default_prompt].name);
     cJSON *labels = ok ? cJSON_AddArrayToObject(o, "labels") : NULL;
     ok = labels != NULL;
     for (int i = 0; ok && i < c->n_labels; i++) ok = cJSON_AddItemToArray(labels, cJSON_CreateString(c->labels[i]));
@@ -171,7 +172,10 @@ status contract_same(const contract *is, const contract *said, error *err)
     return rc;
 }
 
-typedef struct { char (*line)[CONTRACT_LINE]; int cap, n; } broken;
+typedef struct {
+    char (*line)[CONTRACT_LINE];
+    int cap, n;
+} broken;
 
 __attribute__((format(printf, 2, 3))) static void add(broken *b, const char *form, ...)
 {

@@ -47,8 +47,8 @@ static status read_name(char *to, const cJSON *from, const char *name, error *er
 {
     status rc = read_text(to, MANIFEST_NAME_MAX + 1, from, name, err);
     if (rc == OK && !manifest_is_name(to))
-        rc = fail(err, BAD_INPUT, "\"%s\" is \"%s\", wanted letters, digits and . _ -, the first a letter or a digit", name,
-                  to);
+        rc = fail(err, BAD_INPUT, "\"%s\" is \"%s\", wanted letters, digits and . _ -, the first a letter or a digit",
+                  name, to);
     return rc;
 }
 
@@ -165,8 +165,8 @@ static status of_part(status rc, const char *part, error *err)
 
 static status read_all(manifest *m, const cJSON *t, error *err)
 {
-    static const char *const names[] = {"name", "version", "task", "precision", "files", "digest", "contract", "slo",
-                                        "owner", "golden"};
+    static const char *const names[] = {"name",   "version",  "task", "precision", "files",
+                                        "digest", "contract", "slo",  "owner",     "golden"};
     status rc = json_exactly(t, names, sizeof names / sizeof *names, err);
     if (rc == OK) rc = read_name(m->name, t, "name", err);
     if (rc == OK) rc = read_name(m->version, t, "version", err);

@@ -11,10 +11,23 @@ static char *folder;
 
 static options words(void)
 {
-    return (options){.backend = "cpu", .kernel = "auto", .cache_dir = "", .threads = 1, .batch_tokens = 256,
-                     .batch_sequences = 4, .slo = "p99=100ms", .objective_ms = 100, .objective_ratio = 0.99,
-                     .pack_name = "tiny", .pack_version = "1.0", .owner = "search", .contact = "search@example.org",
-                     .runbook = "https://example.org/run", .availability = "0.999", .golden = "", .against = ""};
+    return (options){.backend = "cpu",
+                     .kernel = "auto",
+                     .cache_dir = "",
+                     .threads = 1,
+                     .batch_tokens = 256,
+                     .batch_sequences = 4,
+                     .slo = "p99=100ms",
+                     .objective_ms = 100,
+                     .objective_ratio = 0.99,
+                     .pack_name = "tiny",
+                     .pack_version = "1.0",
+                     .owner = "search",
+                     .contact = "search@example.org",
+                     .runbook = "https://example.org/run",
+                     .availability = "0.999",
+                     .golden = "",
+                     .against = ""};
 }
 
 /* What a command says, on both streams, and its exit status. */
@@ -60,7 +73,8 @@ static void packed_is_checked(void)
     says(check_command, words(), EXIT_OK, "version      tiny 1.0");
     options o = words();
     o.json = true;
-    says(check_command, o, EXIT_OK, "{\"ok\":true,\"failures\":[],\"model\":\"tiny\",\"version\":\"1.0\",\"digest\":\"");
+    says(check_command, o, EXIT_OK,
+         "{\"ok\":true,\"failures\":[],\"model\":\"tiny\",\"version\":\"1.0\",\"digest\":\"");
     tiny_folder_remove(folder);
 }
 

@@ -21,8 +21,14 @@ static char *labels[] = {(char *)"no", (char *)"yes"};
 
 static model_description embedding(void)
 {
-    return (model_description){.task = TASK_EMBED, .max_tokens = 64, .dimensions = 32, .pooling = POOL_MEAN,
-                               .normalize = true, .n_prompts = 2, .prompts = prompts, .default_prompt = 0};
+    return (model_description){.task = TASK_EMBED,
+                               .max_tokens = 64,
+                               .dimensions = 32,
+                               .pooling = POOL_MEAN,
+                               .normalize = true,
+                               .n_prompts = 2,
+                               .prompts = prompts,
+                               .default_prompt = 0};
 }
 
 static void there_and_back(void)
@@ -84,8 +90,8 @@ static void what_is_one(void)
     CU_ASSERT_STRING_EQUAL(line[3], "normalize true -> false");
     CU_ASSERT_STRING_EQUAL(line[4], "prompt doc is gone");
     char *turned[] = {labels[1], labels[0]};
-    const model_description two = {.task = TASK_CLASSIFY, .max_tokens = 64, .n_labels = 2, .labels = labels,
-                                   .default_prompt = -1};
+    const model_description two = {
+        .task = TASK_CLASSIFY, .max_tokens = 64, .n_labels = 2, .labels = labels, .default_prompt = -1};
     next = two;
     next.labels = turned;
     CU_ASSERT_EQUAL(breaks(two, next), 2);

@@ -32,9 +32,20 @@ static void begin(void)
     directory *d = open_folder();
     const directory_file a = directory_file_at(d, 0);
     manifest_file file = {.name = (char *)"a", .size = 3};
-    manifest m = {.name = "tiny", .version = "1.0", .precision = "float16", .n_files = 1, .files = &file,
-                  .p99_ms = 100, .availability = 0.999, .team = "t", .contact = "c", .runbook = "https://x",
-                  .golden_cosine = 0.999, .n_cases = 1, .columns = 2, .cases = &one};
+    manifest m = {.name = "tiny",
+                  .version = "1.0",
+                  .precision = "float16",
+                  .n_files = 1,
+                  .files = &file,
+                  .p99_ms = 100,
+                  .availability = 0.999,
+                  .team = "t",
+                  .contact = "c",
+                  .runbook = "https://x",
+                  .golden_cosine = 0.999,
+                  .n_cases = 1,
+                  .columns = 2,
+                  .cases = &one};
     memcpy(file.sha256, a.sha256, 65);
     m.contract = (contract){.max_tokens = 8, .dimensions = 2, .pooling = "mean", .default_prompt = -1};
     snprintf(m.contract.activation, sizeof m.contract.activation, "none");
