@@ -150,7 +150,8 @@ static status load(engine *e, error *err)
     if (rc == OK) rc = contract_of(&e->contract, &m->description, tokenizer_digest, err);
     if (rc == OK) rc = check_manifest(e, &m->description, err);
     if (rc == OK) {
-        e->rows = malloc((size_t)e->options.batch_sequences * (size_t)backend_columns(&m->description) * sizeof *e->rows);
+        const size_t columns = (size_t)backend_columns(&m->description);
+        e->rows = malloc((size_t)e->options.batch_sequences * columns * sizeof *e->rows);
         if (!e->rows) rc = fail(err, NO_MEMORY, "no memory for the rows of %d sequences", e->options.batch_sequences);
     }
     if (rc == OK) rc = open_device(e, m, reserve, err);

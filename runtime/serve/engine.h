@@ -40,7 +40,7 @@ typedef struct engine {
 } engine;
 
 /* A directory with a manifest must be what it says: files, sums, contract, precision; else it is refused by name.  Its
- * golden cases are run as `beeline check` runs them (engine_golden_rows and _compare), unless `beside`.
+ * golden cases are run (engine_golden_rows, engine_golden_compare), unless `beside`.
  * beside: weights and workspace are there at the end, the backend has done what it does at open, and no batch was run by
  * this thread: golden rows and times are the caller's, through the batcher.  seed is empty then.
  *
