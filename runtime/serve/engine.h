@@ -41,8 +41,8 @@ typedef struct engine {
 
 /* A directory with a manifest must be what it says: files, sums, contract, precision; else it is refused by name.  Its
  * golden cases are run (engine_golden_rows, engine_golden_compare), unless `beside`.
- * beside: weights and workspace are there at the end, the backend has done what it does at open, and no batch was run by
- * this thread: golden rows and times are the caller's, through the batcher.  seed is empty then.
+ * beside: weights and workspace are there at the end, the backend has done what it does at open, and this thread ran no
+ * batch: golden rows and times are the caller's, through the batcher.  seed is empty then.
  *
  * Loads, then runs some batches: the first request pays for nothing, and what they took is the seed.  A device other
  * than the CPU has before given the golden rows.

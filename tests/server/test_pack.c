@@ -1,5 +1,6 @@
 /* test_pack.c - packing a tiny model, and what checking says of it once something was changed. */
 #include <CUnit/CUnit.h>
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,28 @@ static void golden_rows_that_are_brought(void)
     tiny_folder_remove(folder);
 }
 
+static void golden_rows_that_agree(void)
+{
+    size_t n;
+    begin();
+    says(pack_command, words(), EXIT_OK, "golden       12 cases");
+    char *manifest = tiny_file_read(folder, "beeline.json", &n);
+    cJSON *tree = cJSON_Parse(manifest);
+    const cJSON *cases = cJSON_GetObjectItem(cJSON_GetObjectItem(tree, "golden"), "cases");
+    char *line = cJSON_PrintUnformatted(cJSON_GetArrayItem(cases, 3));
+    tiny_file_text(folder, "golden.jsonl", line);
+    char *path = tiny_path(folder, "golden.jsonl");
+    options o = words();
+    o.golden = path;
+    says(pack_command, o, EXIT_OK, "golden       1 cases, cosine at least 0.999, seen 1.0");
+    says(check_command, words(), EXIT_OK, "golden       1 cases");
+    free(path);
+    cJSON_free(line);
+    cJSON_Delete(tree);
+    free(manifest);
+    tiny_folder_remove(folder);
+}
+
 static void what_was_changed_is_named(void)
 {
     begin();
@@ -173,6 +196,7 @@ void pack_suite(CU_pSuite s)
     CU_add_test(s, "packing twice gives the same bytes; an old manifest is not looked at", the_same_bytes);
     CU_add_test(s, "what is not said or not right is refused by name", what_it_does_not_vouch_for);
     CU_add_test(s, "golden rows that are brought must be this model's", golden_rows_that_are_brought);
+    CU_add_test(s, "golden rows that are brought and agree are the manifest's", golden_rows_that_agree);
     CU_add_test(s, "a file, a contract, a golden row that was changed is named", what_was_changed_is_named);
     CU_add_test(s, "every break of the contract is a line", every_break_is_a_line);
 }
