@@ -7,6 +7,7 @@
 #include "file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -59,6 +60,41 @@ void directory_close(directory *d)
 }
 
 const char *directory_path(const directory *d) { return d->path; }
+
+bool directory_is_name(const char *x)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const size_t n = strspn(x, first);
+    return n >= 1 && n <= DIRECTORY_NAME_MAX && !x[n] && !strchr("._-", x[0]);
+}
+
+status directory_open_beneath(directory **out, const char *root, const char *name, error *err)
+{
+    *out = NULL;
+    if (!directory_is_name(name))
+        return fail(err, BAD_INPUT, "\"%.80s\": no name of a version, wanted 1 to %d of A-Z a-z 0-9 . _ -, the first a "
+                    "letter or a digit", name, DIRECTORY_NAME_MAX);
+    directory *d = calloc(1, sizeof *d);
+    if (!d) return fail(err, NO_MEMORY, "%s: no memory", name);
+    d->fd = -1;
+    const int above = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above >= 0) d->fd = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int why = errno;
+    status rc = OK;
+    if (above < 0) rc = fail(err, IO_FAILED, "%.150s: %s", root, strerror(why));
+    else if (d->fd < 0 && why == ENOENT) rc = fail(err, NOT_FOUND, "%s: no such directory in %.150s", name, root);
+    else if (d->fd < 0 && (why == ELOOP || why == ENOTDIR))
+        rc = fail(err, BAD_INPUT, "%s: a link or a file, wanted a directory in %.150s", name, root);
+    else if (d->fd < 0) rc = fail(err, IO_FAILED, "%s in %.150s: %s", name, root, strerror(why));
+    else if (asprintf(&d->path, "%s/%s", root, name) < 0) {
+        d->path = NULL;
+        rc = fail(err, NO_MEMORY, "%s: no memory", name);
+    }
+    if (above >= 0) close(above);
+    if (rc != OK) directory_close(d);
+    else *out = d;
+    return rc;
+}
 
 /* The kernel would refuse most of these too; said here they mean the same with and without openat2. */
 static status check_name(const char *name, error *err)
@@ -167,10 +203,10 @@ static status remember(directory *d, const char *name, size_t size, const unsign
     return OK;
 }
 
-status directory_read(directory *d, const char *name, size_t max_bytes, file_bytes *out, error *err)
+static status read_whole(const directory *d, const char *name, size_t max_bytes, file_bytes *out,
+                         unsigned char sha[SHA_BYTES], error *err)
 {
     struct stat st;
-    unsigned char sha[SHA_BYTES];
     *out = (file_bytes){0};
     status rc = check_name(name, err);
     if (rc != OK) return rc;
@@ -189,11 +225,25 @@ status directory_read(directory *d, const char *name, size_t max_bytes, file_byt
     }
     out->bytes[out->size] = 0;
     rc = read_and_hash(fd, name, out, sha, err);
-    if (rc == OK) rc = remember(d, name, out->size, sha, err);
 done:
     close(fd);
     if (rc != OK) file_free(out);
     return rc;
+}
+
+status directory_read(directory *d, const char *name, size_t max_bytes, file_bytes *out, error *err)
+{
+    unsigned char sha[SHA_BYTES];
+    status rc = read_whole(d, name, max_bytes, out, sha, err);
+    if (rc == OK) rc = remember(d, name, out->size, sha, err);
+    if (rc != OK) file_free(out);
+    return rc;
+}
+
+status directory_read_aside(directory *d, const char *name, size_t max_bytes, file_bytes *out, error *err)
+{
+    unsigned char sha[SHA_BYTES];
+    return read_whole(d, name, max_bytes, out, sha, err);
 }
 
 void file_free(file_bytes *f)
@@ -207,24 +257,43 @@ static void to_hex(char out[2 * SHA_BYTES + 1], const unsigned char sha[SHA_BYTE
     for (int i = 0; i < SHA_BYTES; i++) snprintf(out + 2 * i, 3, "%02x", sha[i]);
 }
 
-status directory_digest(const directory *d, char out[65], error *err)
+int directory_files(const directory *d) { return (int)d->n; }
+
+directory_file directory_file_at(const directory *d, int i)
+{
+    directory_file f = {.name = d->record[i].name, .size = d->record[i].size};
+    to_hex(f.sha256, d->record[i].sha);
+    return f;
+}
+
+status directory_files_digest(const directory_file *files, int n, char out[65], error *err)
 {
     unsigned char sha[SHA_BYTES];
-    char hex[2 * SHA_BYTES + 1], tail[128];
+    char tail[128];
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     bool ok = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
     out[0] = 0;
-    for (size_t i = 0; ok && i < d->n; i++) {
-        to_hex(hex, d->record[i].sha);
-        int n = snprintf(tail, sizeof tail, " %zu %s\n", d->record[i].size, hex);
-        ok = EVP_DigestUpdate(hash, d->record[i].name, strlen(d->record[i].name)) &&
-             EVP_DigestUpdate(hash, tail, (size_t)n);
+    for (int i = 0; ok && i < n; i++) {
+        const int bytes = snprintf(tail, sizeof tail, " %zu %s\n", files[i].size, files[i].sha256);
+        ok = EVP_DigestUpdate(hash, files[i].name, strlen(files[i].name)) &&
+             EVP_DigestUpdate(hash, tail, (size_t)bytes);
     }
     ok = ok && EVP_DigestFinal_ex(hash, sha, NULL);
     EVP_MD_CTX_free(hash);
-    if (!ok) return fail(err, NO_MEMORY, "%.150s: SHA-256 failed", d->path);
+    if (!ok) return fail(err, NO_MEMORY, "SHA-256 failed");
     to_hex(out, sha);
     return OK;
+}
+
+status directory_digest(const directory *d, char out[65], error *err)
+{
+    directory_file *files = malloc((d->n + 1) * sizeof *files);
+    out[0] = 0;
+    if (!files) return fail(err, NO_MEMORY, "%.150s: no memory", d->path);
+    for (int i = 0; i < (int)d->n; i++) files[i] = directory_file_at(d, i);
+    status rc = directory_files_digest(files, (int)d->n, out, err);
+    free(files);
+    return rc;
 }
 
 bool file_write_all(int fd, const char *bytes, size_t n)
@@ -237,4 +306,48 @@ bool file_write_all(int fd, const char *bytes, size_t n)
         n -= (size_t)done;
     }
     return fsync(fd) == 0; /* else a crash may leave the new name with no bytes */
+}
+
+/* Without this a crash may bring the old name back. */
+static bool sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder] = 0;
+    const int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool ok = fsync(fd) == 0;
+    const int why = errno;
+    close(fd);
+    errno = why;
+    return ok;
+}
+
+status file_replace(const char *path, const char *bytes, size_t n, error *err)
+{
+    char beside[PATH_MAX];
+    struct stat st;
+    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
+        return fail(err, BAD_INPUT, "%.100s...: a path of %zu bytes, at most %d", path, strlen(path), PATH_MAX - 5);
+    unlink(beside); /* of a start that was killed */
+    const int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return fail(err, IO_FAILED, "%.200s: %s", beside, strerror(errno));
+    bool ok = stat(path, &st) || !fchmod(fd, st.st_mode & 0777);
+    ok = ok && file_write_all(fd, bytes, n);
+    int why = errno;
+    if (close(fd) && ok) {
+        ok = false;
+        why = errno;
+    }
+    if (ok && rename(beside, path)) {
+        ok = false;
+        why = errno;
+    }
+    if (!ok) {
+        unlink(beside);
+        return fail(err, IO_FAILED, "%.200s: %s", path, strerror(why));
+    }
+    if (!sync_folder_of(path)) return fail(err, IO_FAILED, "the folder of %.200s: %s", path, strerror(errno));
+    return OK;
 }

@@ -18,8 +18,11 @@ status directory_open(directory **out, const char *path, error *err);
 void   directory_close(directory *d); /* NULL is fine */
 const char *directory_path(const directory *d);
 
+/* ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ */
+enum { DIRECTORY_NAME_MAX = 64 };
+bool   directory_is_name(const char *x);
 /* The directory `name` beneath `root`, as one part of a path and no link: what a network may name.  BAD_INPUT: a name
- * that is none of ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$, a link, a file; NOT_FOUND. */
+ * that is none (directory_is_name), a link, a file; NOT_FOUND. */
 status directory_open_beneath(directory **out, const char *root, const char *name, error *err);
 
 /* NOT_FOUND when there is no such file (no line is worth an error then: the caller may have an alternative). */
@@ -37,6 +40,8 @@ status directory_digest(const directory *d, char out[65], error *err);
 typedef struct { const char *name; size_t size; char sha256[65]; } directory_file;
 int    directory_files(const directory *d);
 directory_file directory_file_at(const directory *d, int i);
+/* directory_digest() of a directory that has read just these, sorted by name. */
+status directory_files_digest(const directory_file *files, int n, char out[65], error *err);
 
 /* `path` has these bytes and is on the disk, or is as it was: written beside it (path.new), synced, renamed over it, and
  * the folder synced.  Mode 0600 where it is new. */

@@ -291,6 +291,24 @@ status json_string(const char **out, const cJSON *object, const char *name, erro
     return OK;
 }
 
+status json_exactly(const cJSON *object, const char *const *names, int n, error *err)
+{
+    if (!cJSON_IsObject(object))
+        return fail(err, BAD_INPUT, "is of type %s, wanted an object", json_type_name(object));
+    for (int i = 0; i < n; i++) {
+        cJSON *v;
+        status rc = given(&v, object, names[i], err);
+        if (rc != OK) return rc;
+        if (!v) return fail(err, BAD_INPUT, "\"%s\" is missing", names[i]);
+    }
+    for (const cJSON *v = object->child; v; v = v->next) {
+        int i = 0;
+        while (i < n && strcmp(names[i], v->string)) i++;
+        if (i == n) return fail(err, BAD_INPUT, "\"%.60s\" is unknown", v->string);
+    }
+    return OK;
+}
+
 const char *json_type_name(const cJSON *v)
 {
     if (cJSON_IsObject(v)) return "object";

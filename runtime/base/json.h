@@ -28,5 +28,9 @@ status json_bool(bool *out, const cJSON *object, const char *name, error *err);
 status json_int(int *out, const cJSON *object, const char *name, int low, int high, error *err);
 status json_string(const char **out, const cJSON *object, const char *name, error *err);
 
+/* OK: an object with each of these members, none of them null, and no other.  BAD_INPUT names the first that is not so:
+ * a misspelled member would silently have no effect. */
+status json_exactly(const cJSON *object, const char *const *names, int n, error *err);
+
 const char *json_type_name(const cJSON *v); /* "object", "string", ... for messages */
 #endif

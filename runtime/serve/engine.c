@@ -116,10 +116,29 @@ static status check_task(const model_description *d, error *err)
                 d->task == TASK_RERANK ? "a reranker" : "a classifier");
 }
 
-static status load(engine *e, directory *d, error *err)
+/* What the manifest says against what was read. */
+static status check_manifest(const engine *e, const model_description *m, error *err)
+{
+    const manifest *said = e->manifest;
+    if (!said) return OK;
+    const char *precision = m->precision == PRECISION_BF16 ? "bfloat16" : "float16";
+    status rc = manifest_verify(said, e->files, err);
+    if (rc == OK) rc = contract_same(&e->contract, &said->contract, err);
+    if (rc == OK && strcmp(said->precision, precision))
+        rc = fail(err, BAD_INPUT, "precision: config.json says %s, beeline.json %s", precision, said->precision);
+    if (rc == OK && said->task != m->task) rc = fail(err, BAD_INPUT, "task: is another one than beeline.json says");
+    return rc;
+}
+
+static status load(engine *e, error *err)
 {
     model *m = NULL;
-    status rc = tokenizer_open(&e->tokens, d, err);
+    char tokenizer_digest[65];
+    directory *d = e->files;
+    status rc = e->options.plain ? OK : manifest_read(&e->manifest, d, err);
+    if (rc == NOT_FOUND) rc = OK;
+    if (rc == OK) rc = tokenizer_open(&e->tokens, d, err);
+    if (rc == OK) rc = directory_digest(d, tokenizer_digest, err);
     if (rc == OK) rc = model_open(&m, d, tokenizer_model_max_length(e->tokens), tokenizer_vocab_size(e->tokens), err);
     if (rc != OK) return rc;
     if (e->options.batch_tokens < m->description.max_tokens) e->options.batch_tokens = m->description.max_tokens;
@@ -128,6 +147,13 @@ static status load(engine *e, directory *d, error *err)
                                .cache_dir = e->options.cache_dir, .note = note};
     rc = check_task(&m->description, err);
     if (rc == OK) rc = directory_digest(d, e->digest, err);
+    if (rc == OK) rc = contract_of(&e->contract, &m->description, tokenizer_digest, err);
+    if (rc == OK) rc = check_manifest(e, &m->description, err);
+    if (rc == OK) {
+        const size_t columns = (size_t)backend_columns(&m->description);
+        e->rows = malloc((size_t)e->options.batch_sequences * columns * sizeof *e->rows);
+        if (!e->rows) rc = fail(err, NO_MEMORY, "no memory for the rows of %d sequences", e->options.batch_sequences);
+    }
     if (rc == OK) rc = open_device(e, m, reserve, err);
     if (rc == OK && e->ops != &backend_cpu) rc = open_golden(e, m, reserve, err);
     if (rc == OK) { /* the description outlives the weights */
@@ -138,21 +164,85 @@ static status load(engine *e, directory *d, error *err)
     return rc;
 }
 
+status engine_golden_ids(const engine *e, int32_t **ids, int32_t **starts, error *err)
+{
+    const manifest *m = e->manifest;
+    size_t room = 0;
+    for (int i = 0; i < m->n_cases; i++) room += tokenizer_bound(strlen(m->cases[i].text));
+    *ids = malloc((room + 1) * sizeof **ids);
+    *starts = calloc((size_t)m->n_cases + 1, sizeof **starts);
+    if (!*ids || !*starts) {
+        free(*ids);
+        free(*starts);
+        *ids = *starts = NULL;
+        return fail(err, NO_MEMORY, "no memory for the golden cases");
+    }
+    for (int i = 0; i < m->n_cases; i++) {
+        const text_view text = {m->cases[i].text, strlen(m->cases[i].text)};
+        (*starts)[i + 1] = (*starts)[i] + tokenizer_encode(e->tokens, text, NULL, e->description.max_tokens, CUT_RIGHT,
+                                                           *ids + (*starts)[i], NULL, NULL);
+    }
+    return OK;
+}
+
+/* Case by case: any budget of a batch takes one. */
+status engine_golden_rows(const engine *e, float *rows, error *err)
+{
+    int32_t *ids, *starts;
+    const uint8_t normalize = e->description.normalize;
+    status rc = engine_golden_ids(e, &ids, &starts, err);
+    if (rc != OK) return rc;
+    for (int i = 0; rc == OK && i < e->manifest->n_cases; i++) {
+        const int n = starts[i + 1] - starts[i];
+        const batch one = {.S = 1, .T = n, .longest = n, .ids = ids + starts[i], .starts = (int32_t[]){0, n},
+                           .normalize = &normalize};
+        rc = backend_forward(e->ops, e->device, &one, rows + (size_t)i * (size_t)backend_columns(&e->description), err);
+        if (rc == NOT_FINITE) rc = OK;
+    }
+    free(ids);
+    free(starts);
+    return rc;
+}
+
+status engine_golden_compare(const engine *e, const float *rows, double *least, error *err)
+{
+    const manifest *m = e->manifest;
+    *least = 1;
+    for (int i = 0; i < m->n_cases; i++) {
+        const double seen = golden_cosine(rows + (size_t)i * (size_t)m->columns, m->cases[i].row, m->columns);
+        if (!(seen >= *least)) *least = seen;
+        if (!(seen >= m->golden_cosine)) /* NaN is below */
+            return fail(err, BAD_INPUT, "golden case %d: cosine %.6f, wanted at least %g", i + 1, seen,
+                        m->golden_cosine);
+    }
+    return OK;
+}
+
+static status check_cases(engine *e, error *err)
+{
+    float *rows = malloc((size_t)e->manifest->n_cases * (size_t)e->manifest->columns * sizeof *rows);
+    status rc = rows ? OK : fail(err, NO_MEMORY, "no memory for the golden rows");
+    if (rc == OK) rc = engine_golden_rows(e, rows, err);
+    if (rc == OK) rc = engine_golden_compare(e, rows, &e->golden_least, err);
+    free(rows);
+    return rc;
+}
+
 status engine_open(engine **out, const char *dir, engine_options options, error *err)
 {
-    directory *d = NULL;
     engine *e = calloc(1, sizeof *e);
     int64_t begun_ns = clock_ns();
     *out = NULL;
     if (!e) return fail(err, NO_MEMORY, "%.150s: no memory", dir);
     e->ops = &backend_cpu;
     e->options = options;
-    status rc = directory_open(&d, dir, err);
-    if (rc == OK) rc = load(e, d, err);
-    directory_close(d);
+    status rc = options.root ? directory_open_beneath(&e->files, options.root, dir, err)
+                             : directory_open(&e->files, dir, err);
+    if (rc == OK) rc = load(e, err);
     int64_t loaded_ns = clock_ns();
-    if (rc == OK && e->golden) rc = check_golden(e, err);
-    if (rc == OK) rc = measure_seed(e, err);
+    if (rc == OK && e->golden && !options.beside) rc = check_golden(e, err);
+    if (rc == OK && !options.beside) rc = measure_seed(e, err);
+    if (rc == OK && e->manifest && !options.beside) rc = check_cases(e, err);
     e->load_ns = loaded_ns - begun_ns;
     e->warm_ns = clock_ns() - loaded_ns;
     if (rc != OK) engine_close(e);
@@ -167,5 +257,9 @@ void engine_close(engine *e)
     golden_close(e->golden);
     description_free(&e->description);
     tokenizer_close(e->tokens);
+    manifest_free(e->manifest);
+    contract_free(&e->contract);
+    directory_close(e->files);
+    free(e->rows);
     free(e);
 }

@@ -18,6 +18,7 @@ typedef struct {
     const char    *cache_dir;       /* as in backend_reserve */
     const char    *root;            /* not NULL: dir is the name of a directory beneath it (directory_open_beneath) */
     bool           beside;          /* another engine serves on the device: nothing is run, see engine_open() */
+    bool           plain;           /* a manifest is not looked at: it is about to be written */
     const backend_ops *cuda;        /* NULL: what libbeeline_cuda.so exports; tests bring their own */
 } engine_options;
 
@@ -28,6 +29,8 @@ typedef struct engine {
     backend            *device;
     golden             *golden;  /* NULL where the device is the CPU */
     manifest           *manifest; /* NULL: a plain directory */
+    directory          *files;    /* what was read: its list is a manifest's */
+    double              golden_least; /* the smallest cosine of the manifest's cases at open; 0: none were run */
     contract            contract; /* of the directory, and so the manifest's where there is one */
     float              *rows;    /* [batch_sequences, columns]: the executor's, of the batch being handed out */
     engine_options      options; /* as they are in force */
@@ -37,9 +40,9 @@ typedef struct engine {
 } engine;
 
 /* A directory with a manifest must be what it says: files, sums, contract, precision; else it is refused by name.  Its
- * golden cases are run as `beeline check` runs them (engine_check_golden), unless `beside`.
- * beside: weights and workspace are there at the end, the backend has done what it does at open, and no batch was run by
- * this thread: golden rows and times are the caller's, through the batcher.  seed is empty then.
+ * golden cases are run (engine_golden_rows, engine_golden_compare), unless `beside`.
+ * beside: weights and workspace are there at the end, the backend has done what it does at open, and this thread ran no
+ * batch: golden rows and times are the caller's, through the batcher.  seed is empty then.
  *
  * Loads, then runs some batches: the first request pays for nothing, and what they took is the seed.  A device other
  * than the CPU has before given the golden rows.
@@ -51,9 +54,9 @@ status engine_open(engine **out, const char *dir, engine_options options, error 
 /* The manifest's golden cases, tokenized: ids and starts are the caller's to free, starts [n_cases+1].  Each is cut to
  * max_tokens. */
 status engine_golden_ids(const engine *e, int32_t **ids, int32_t **starts, error *err);
+/* rows [n_cases, columns]: of this engine, which nobody else may be using.  A row that is not finite is a row. */
+status engine_golden_rows(const engine *e, float *rows, error *err);
 /* rows [n_cases, columns] for these; *least: the smallest cosine.  BAD_INPUT: one is below the manifest's limit. */
 status engine_golden_compare(const engine *e, const float *rows, double *least, error *err);
-/* Bytes of memory that a version with these weights will take on this backend, about: before anything is loaded. */
-int64_t engine_bytes(const model_shape *s, int batch_tokens, bool gpu);
 void   engine_close(engine *e); /* NULL is fine */
 #endif

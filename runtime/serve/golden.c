@@ -84,7 +84,7 @@ const batch *golden_batch(const golden *g)
     return &g->in;
 }
 
-static double cosine(const float *x, const float *y, int n)
+double golden_cosine(const float *x, const float *y, int n)
 {
     double xy = 0, xx = 0, yy = 0;
     for (int i = 0; i < n; i++) {
@@ -99,7 +99,7 @@ status golden_check(const golden *g, const float *rows, error *err)
 {
     for (int s = 0; s < g->in.S; s++) {
         const size_t at = (size_t)s * (size_t)g->columns;
-        const double seen = cosine(rows + at, g->want + at, g->columns);
+        const double seen = golden_cosine(rows + at, g->want + at, g->columns);
         if (!(seen >= g->limit)) /* NaN is below */
             return fail(err, GPU_FAILED,
                         "the device computes wrong numbers: cosine %.6f to the fp32 CPU for a golden sequence of %d "

@@ -16,4 +16,5 @@ void   golden_close(golden *g); /* NULL is fine */
 const batch *golden_batch(const golden *g); /* fits the reserve */
 /* rows [S,backend_columns()] of a device for golden_batch().  GPU_FAILED says the cosine seen and the limit. */
 status golden_check(const golden *g, const float *rows, error *err);
+double golden_cosine(const float *x, const float *y, int n); /* NaN where one of them is none, or zero */
 #endif

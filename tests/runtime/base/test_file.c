@@ -286,6 +286,81 @@ static void directories_that_cannot_be_opened(void)
     tiny_folder_remove(folder);
 }
 
+static void beneath_a_root(void)
+{
+    static const char *const names[] = {"", ".", "..", "a/b", "/tmp", ".hidden", "-x", "a b"};
+    char *root = tiny_folder_make(), *link = tiny_path(root, "link"), *model = tiny_path(root, "1.0");
+    char long_name[DIRECTORY_NAME_MAX + 2];
+    directory *d;
+    error err;
+    tiny_file_text(root, "1.0/file", "x");
+    tiny_file_text(root, "plain", "x");
+    CU_ASSERT_EQUAL(symlink("1.0", link), 0);
+    CU_ASSERT_EQUAL_FATAL(directory_open_beneath(&d, root, "1.0", &err), OK);
+    CU_ASSERT_STRING_EQUAL(directory_path(d), model);
+    directory_close(d);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CU_ASSERT_EQUAL(directory_open_beneath(&d, root, names[i], &err), BAD_INPUT);
+        CU_ASSERT_PTR_NULL(d);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no name of a version"));
+    }
+    memset(long_name, 'a', sizeof long_name);
+    long_name[DIRECTORY_NAME_MAX + 1] = 0;
+    CU_ASSERT_EQUAL(directory_open_beneath(&d, root, long_name, &err), BAD_INPUT);
+    long_name[DIRECTORY_NAME_MAX] = 0;
+    CU_ASSERT_EQUAL(directory_open_beneath(&d, root, long_name, &err), NOT_FOUND);
+    CU_ASSERT_EQUAL(directory_open_beneath(&d, root, "link", &err), BAD_INPUT);
+    CU_ASSERT_EQUAL(directory_open_beneath(&d, root, "plain", &err), BAD_INPUT);
+    free(link);
+    free(model);
+    tiny_folder_remove(root);
+}
+
+static void a_file_aside(void)
+{
+    char *folder = tiny_folder_make();
+    error err;
+    file_bytes f;
+    tiny_file_text(folder, "a", "abc");
+    tiny_file_text(folder, "about", "it");
+    directory *d = open_directory(folder);
+    CU_ASSERT_EQUAL(directory_read(d, "a", ROOM, &f, &err), OK);
+    file_free(&f);
+    CU_ASSERT_EQUAL(directory_read_aside(d, "about", ROOM, &f, &err), OK);
+    CU_ASSERT_STRING_EQUAL(f.bytes, "it");
+    file_free(&f);
+    CU_ASSERT_EQUAL(directory_read_aside(d, "none", ROOM, &f, &err), NOT_FOUND);
+    CU_ASSERT_EQUAL_FATAL(directory_files(d), 1);
+    const directory_file a = directory_file_at(d, 0);
+    CU_ASSERT(a.size == 3 && !strcmp(a.name, "a") && !strncmp(a.sha256, "ba7816bf", 8));
+    directory_close(d);
+    tiny_folder_remove(folder);
+}
+
+static void a_file_is_replaced(void)
+{
+    char *folder = tiny_folder_make(), *path = tiny_path(folder, "f"), *beside = tiny_path(folder, "f.new"), *seen;
+    error err;
+    size_t n;
+    struct stat st;
+    CU_ASSERT_EQUAL(file_replace(path, "one", 3, &err), OK);
+    CU_ASSERT(!stat(path, &st) && (st.st_mode & 0777) == 0600);
+    CU_ASSERT_EQUAL(chmod(path, 0640), 0);
+    tiny_file_text(folder, "f.new", "left by one that was killed");
+    CU_ASSERT_EQUAL(file_replace(path, "second", 6, &err), OK);
+    CU_ASSERT(!stat(path, &st) && (st.st_mode & 0777) == 0640);
+    seen = tiny_file_read(folder, "f", &n);
+    CU_ASSERT_STRING_EQUAL(seen, "second");
+    CU_ASSERT_NOT_EQUAL(access(beside, F_OK), 0);
+    free(seen);
+    CU_ASSERT_EQUAL(unlink(path) || mkdir(path, 0700), 0);
+    CU_ASSERT_EQUAL(file_replace(path, "third", 5, &err), IO_FAILED); /* a folder is no file */
+    CU_ASSERT_NOT_EQUAL(access(beside, F_OK), 0);
+    free(path);
+    free(beside);
+    tiny_folder_remove(folder);
+}
+
 void file_suite(CU_pSuite s)
 {
     CU_add_test(s, "M60 bytes once read survive the file being cut", a_file_shortened_later);
@@ -296,4 +371,7 @@ void file_suite(CU_pSuite s)
     CU_add_test(s, "a file is read whole, up to the limit, and a NUL follows", files_are_read_whole);
     CU_add_test(s, "the digest is SHA-256 over sorted lines of what was read", the_digest_is_of_sorted_lines);
     CU_add_test(s, "a directory that cannot be opened is refused by path", directories_that_cannot_be_opened);
+    CU_add_test(s, "beneath a root one plain name is opened, no link, no path", beneath_a_root);
+    CU_add_test(s, "a file read aside is none of the directory's files", a_file_aside);
+    CU_add_test(s, "a file is replaced whole, keeps its mode, leaves nothing beside it", a_file_is_replaced);
 }

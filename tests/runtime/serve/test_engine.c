@@ -189,6 +189,82 @@ static void a_head_has_no_route(void)
     tiny_folder_remove(folder);
 }
 
+/* ---- what its manifest says ---- */
+
+static char case_text[] = "hello";
+
+/* The folder with a manifest of what is in it, and one golden case. */
+static void write_manifest(void)
+{
+    engine *e;
+    error err;
+    char *text;
+    size_t n;
+    manifest_case one = {.text = case_text};
+    manifest m = {.name = "tiny", .version = "1.0", .precision = "float16", .p99_ms = 100, .availability = 0.999,
+                  .team = "t", .contact = "c", .runbook = "https://x", .golden_cosine = 0.999, .n_cases = 1,
+                  .cases = &one};
+    CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CPU, (engine_options){.plain = true}, &err), OK);
+    manifest_file files[16];
+    for (m.files = files; m.n_files < directory_files(e->files); m.n_files++) {
+        const directory_file f = directory_file_at(e->files, m.n_files);
+        files[m.n_files] = (manifest_file){.name = strdup(f.name), .size = (int64_t)f.size};
+        memcpy(files[m.n_files].sha256, f.sha256, sizeof f.sha256);
+    }
+    memcpy(m.digest, e->digest, sizeof m.digest);
+    m.columns = e->description.dimensions;
+    one.row = malloc((size_t)m.columns * sizeof *one.row);
+    m.contract = e->contract; /* borrowed, as is m */
+    e->manifest = &m;
+    CU_ASSERT_EQUAL(engine_golden_rows(e, one.row, &err), OK);
+    CU_ASSERT_EQUAL(manifest_text(&text, &n, &m, &err), OK);
+    e->manifest = NULL;
+    engine_close(e);
+    tiny_file_write(folder, MANIFEST_FILE, text, n);
+    for (int i = 0; i < m.n_files; i++) free(files[i].name);
+    free(one.row);
+    free(text);
+}
+
+static void tampered(const char *file, const char *from, const char *to, const char *part)
+{
+    begin(embedding);
+    write_manifest();
+    runs_on(ENGINE_CUDA, "cuda");
+    opening = (refusal){GPU_LOST, "the device was touched"};
+    tiny_file_patch(folder, file, from, to);
+    refused(ENGINE_CUDA, BAD_INPUT, part);
+    tiny_folder_remove(folder);
+}
+
+static void a_directory_is_what_it_says(void)
+{
+    tampered("config.json", "{", "{ ", "config.json: ");
+    tampered("vocab.txt", "[PAD]", "[PAP]", "vocab.txt: ");
+    tampered(MANIFEST_FILE, "\"dimensions\": 32", "\"dimensions\": 31", "beeline.json");
+    tampered(MANIFEST_FILE, "\"pooling\": \"mean\"", "\"pooling\": \"cls\"", "contract: pooling is \"mean\"");
+    tampered(MANIFEST_FILE, "\"float16\"", "\"bfloat16\"", "precision: config.json says float16");
+}
+
+static void golden_cases_are_run_unless_beside(void)
+{
+    engine *e;
+    error err;
+    double least;
+    begin(embedding);
+    write_manifest();
+    tiny_file_patch(folder, MANIFEST_FILE, "\"hello\"", "\"many other words\"");
+    refused(ENGINE_CPU, BAD_INPUT, "golden case 1: cosine ");
+    refused(ENGINE_CUDA, BAD_INPUT, "wanted at least 0.999");
+    atomic_store(&batches, 0);
+    CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CUDA, (engine_options){.beside = true}, &err), OK);
+    CU_ASSERT(batches == 0 && e->seed.n == 0);
+    CU_ASSERT_EQUAL(engine_golden_compare(e, e->manifest->cases[0].row, &least, &err), OK);
+    CU_ASSERT(least > 0.9999);
+    engine_close(e);
+    tiny_folder_remove(folder);
+}
+
 /* ---- is it right ---- */
 
 static void wrong_rows_refuse_the_start(void)
@@ -377,4 +453,8 @@ void engine_suite(CU_pSuite s)
                 a_start_knows_its_service_times);
     CU_add_test(s, "the golden sequences fit into a batch of any limits", the_sequences_fit_the_batch);
     CU_add_test(s, "G90 an idle device is checked again and again; wrong rows end it", an_idle_device_is_checked);
+    CU_add_test(s, "a packed directory that was changed is refused by name before the device is touched",
+                a_directory_is_what_it_says);
+    CU_add_test(s, "golden cases are run at open, and none where another engine serves",
+                golden_cases_are_run_unless_beside);
 }
