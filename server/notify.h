@@ -4,6 +4,7 @@
  * anything else is tried again after 1, 2, 4 ... 60 s; 4xx but 408 and 429 is given up at once.  10 s for each try. */
 #ifndef SERVER_NOTIFY_H
 #define SERVER_NOTIFY_H
+#include <stddef.h>
 #include <stdint.h>
 #include "runtime/base/status.h"
 
