@@ -23,6 +23,8 @@ extern const route routes[];
 extern const int   routes_count;
 bool routes_compute(const route *r); /* does it put work on the device?  The SLO is about those */
 
-/* The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
+/* Is `path` one of the route's?  Then wildcard[] holds what its '*'s stand for, as slices of `path`; else it is unspecified. */
+bool route_matches(const route *r, http_slice path, http_slice wildcard[2]);
+/* A path that is spelled out wins over one with a '*'.  The route, or NULL with *status 404, 405 or 501 and *allow the methods of the path (for 405).  HEAD finds GET. */
 const route *route_find(const route *table, int n, http_slice method, http_slice path, int *status, char allow[64]);
 #endif
