@@ -7,7 +7,7 @@
 #include "release.h"
 #include "runtime/base/json.h"
 
-enum { LEDGER_LINES = 200 };
+enum { LEDGER_LINES = 200, BAKE_S = 120, SECONDS_MOST = 3600 };
 
 /* There is a version that answers, and it will stay; else the call has been refused. */
 static bool ready(call *c)
@@ -41,6 +41,14 @@ static status take_text(char *to, size_t cap, const cJSON *body, const char *nam
     return OK;
 }
 
+static status take_seconds(int *ms, const cJSON *body, const char *name, int otherwise, error *err)
+{
+    int s = otherwise;
+    const status rc = json_int(&s, body, name, 0, SECONDS_MOST, err);
+    *ms = s * 1000;
+    return rc;
+}
+
 void release_post(call *c)
 {
     cJSON *tree;
@@ -54,6 +62,8 @@ void release_post(call *c)
                   order.version);
     if (rc == OK) rc = take_text(order.reason, sizeof order.reason, tree, "reason", &err);
     if (rc == OK) rc = json_bool(&order.breaking, tree, "breaking", &err);
+    if (rc == OK) rc = take_seconds(&order.shadow_ms, tree, "shadow_s", 0, &err);
+    if (rc == OK) rc = take_seconds(&order.bake_ms, tree, "bake_s", BAKE_S, &err);
     cJSON_Delete(tree);
     door_operator(c, order.who);
     if (rc == OK) rc = release_start(app_of(c)->release, &order, &number, &err);

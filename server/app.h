@@ -15,6 +15,7 @@ typedef struct state       state;       /* state.h */
 typedef struct ledger      ledger;      /* ledger.h */
 typedef struct release     release;     /* release.h */
 typedef struct door        door;        /* door.h */
+typedef struct incidents   incidents;   /* incidents.h */
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
@@ -29,6 +30,7 @@ typedef struct app {
     ledger        *ledger;
     door          *door;       /* there before the ports are */
     const options *options;
+    incidents     *incidents;  /* there before the ports are */
     monitor       *monitor;    /* of the public port's requests; there before the ports are */
     http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *versions_root; /* the directory of the versions' directories */
