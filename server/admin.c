@@ -68,7 +68,7 @@ void release_post(call *c)
     door_operator(c, order.who);
     if (rc == OK) rc = release_start(app_of(c)->release, &order, &number, &err);
     if (rc != OK) {
-        answer_error(c, rc, 1, &err);
+        answer_error(c, rc, 0, &err);
         return;
     }
     out o = {0};
@@ -89,7 +89,7 @@ void rollback_post(call *c)
     door_operator(c, who);
     if (rc == OK) rc = release_rollback(a->release, reason, who, &took_ns, &err);
     if (rc != OK) {
-        answer_error(c, rc, 1, &err);
+        answer_error(c, rc, 0, &err);
         return;
     }
     version *v = versions_acquire(a->versions), *before = versions_acquire_previous(a->versions);
