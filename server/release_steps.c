@@ -284,11 +284,14 @@ static bake_numbers lately(const app *a, int seconds)
     return n;
 }
 
-/* What loading does to others' times is not the version's doing: it is compared with the minute before.  Of failures the
- * share from now to the switch is known. */
+/* What loading does to others' times is not the version's doing: it is compared with the minute before, or as much of it
+ * as the version that answers has.  Of failures the share from now to the switch is known. */
 void release_begin(release_work *w)
 {
-    w->before = lately(w->a, BEFORE_SECONDS);
+    version *v = versions_acquire(w->a->versions);
+    const int64_t seconds = (clock_ns() - v->since_ns) / 1000000000;
+    versions_release(w->a->versions, v);
+    if (seconds > 0) w->before = lately(w->a, seconds < BEFORE_SECONDS ? (int)seconds : BEFORE_SECONDS);
     monitor_add_up(w->a->monitor, &w->at_switch);
 }
 
