@@ -11,7 +11,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 
-enum { LEDGER_LINES = 200, BAKE_S = 120, SECONDS_MOST = 3600 };
+enum { BAKE_S = 120, SECONDS_MOST = 3600 };
 
 /* There is a version that answers, and it will stay; else the call has been refused. */
 static bool ready(call *c)
@@ -127,7 +127,7 @@ void versions_get(call *c)
 void ledger_get(call *c)
 {
     out o = {0};
-    ledger_write(&o, app_of(c)->ledger, LEDGER_LINES);
+    ledger_write(&o, app_of(c)->ledger, LEDGER_KEPT);
     answer_json(c, &o, "cache-control: no-store\r\n");
 }
 
