@@ -6,11 +6,13 @@ enum { LEAST_BAD = 10 /* a burn rate of a few requests says nothing */, LEAST_PO
 static const int64_t MINUTE = 60000000000;
 
 /* Both windows above: the long one says that it matters, the short one that it goes on.  Google's SRE workbook, with
- * the windows that the monitor has: 2 % of a month's budget in an hour, 5 % in six. */
+ * the windows that the monitor has: 2 % of a month's budget in an hour, 5 % in six.  The slower rule wants an hour of
+ * life, or every window were the few minutes since the start, and the quicker rule's limit never reached. */
 static const struct {
     int brief, lasting; /* of monitor_burn_windows */
     double limit;
-} burn_rules[] = {{0, 1, 14.4}, {1, 2, 6}};
+    int minutes; /* that we have lived */
+} burn_rules[] = {{0, 1, 14.4, 0}, {1, 2, 6, 60}};
 enum { BURN_RULES = sizeof burn_rules / sizeof *burn_rules };
 
 static void set(sign *s, bool on)
@@ -25,8 +27,8 @@ static void look_at_burn(incident_signs *s, const monitor *m)
     sign *burn = &s->of[SIGN_BURN];
     int r = 0;
     monitor_burn(m, rate);
-    while (r < BURN_RULES &&
-           !(rate[burn_rules[r].brief] > burn_rules[r].limit && rate[burn_rules[r].lasting] > burn_rules[r].limit))
+    while (r < BURN_RULES && !(s->minutes > burn_rules[r].minutes && rate[burn_rules[r].brief] > burn_rules[r].limit &&
+                               rate[burn_rules[r].lasting] > burn_rules[r].limit))
         r++;
     if (r == BURN_RULES) {
         set(burn, false);

@@ -48,8 +48,8 @@ int    incidents_open_count(const incidents *i); /* acknowledged ones too */
 int64_t incidents_write_errors(const incidents *i);
 
 /* Every second or so by the thread that ticks, after monitor_tick().  Reports
- *   slo_burn             the budget burns more than 14.4 times too fast over 5 m and 1 h, or 6 times over 1 h and 6 h, as
- *                        far back as this process has lived, and at least 10 requests of the last 5 minutes were bad
+ *   slo_burn             the budget burns more than 14.4 times too fast over 5 m and 1 h, as far back as this process has
+ *                        lived, or after an hour 6 times over 1 h and 6 h; and 10 requests of the last 5 minutes were bad
  *   contract_violations  of at least 100 POST requests of the last minute more than half were answered 400 or 422
  * when it begins and, while it lasts, once a minute.  Resolved meanwhile, it is not opened again before it was over. */
 void   incidents_tick(incidents *i, int64_t now_ns);
