@@ -1,13 +1,17 @@
 /* admin.c - what changes the server, and what was changed.  Who asks is in x-operator: the door has seen to that. */
 #include "admin.h"
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include "answer.h"
+#include "console_state.h"
 #include "door.h"
 #include "ledger.h"
 #include "release.h"
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 
-enum { LEDGER_LINES = 200, BAKE_S = 120, SECONDS_MOST = 3600 };
+enum { BAKE_S = 120, SECONDS_MOST = 3600 };
 
 /* There is a version that answers, and it will stay; else the call has been refused. */
 static bool ready(call *c)
@@ -123,6 +127,25 @@ void versions_get(call *c)
 void ledger_get(call *c)
 {
     out o = {0};
-    ledger_write(&o, app_of(c)->ledger, LEDGER_LINES);
+    ledger_write(&o, app_of(c)->ledger, LEDGER_KEPT);
     answer_json(c, &o, "cache-control: no-store\r\n");
+}
+
+void console_state_get(call *c)
+{
+    out o = {0};
+    console_state_write(&o, app_of(c));
+    answer_json(c, &o, "cache-control: no-store\r\n");
+}
+
+/* Main's thread waits for signals: there is one way to end. */
+void drain_post(call *c)
+{
+    char who[80];
+    out o = {0};
+    door_operator(c, who);
+    log_line(LOG_INFO, "stop", "asked for by %s", who);
+    kill(getpid(), SIGTERM);
+    out_text(&o, "{\"state\":\"draining\"}\n");
+    call_reply(c, 202, "application/json", &o, "");
 }

@@ -116,7 +116,7 @@ void answer_error(call *c, status why, int retry_after_s, const error *err)
         {NO_MEMORY, 503, NULL, FAILURE_OVERLOADED}, {GPU_LOST, 503, NULL, FAILURE_BACKEND},
         {EXPIRED, 504, NULL, FAILURE_NONE},         {NOT_FINITE, 500, NULL, FAILURE_NONE},
         {GPU_FAILED, 500, NULL, FAILURE_NONE},      {NOT_FOUND, 404, NULL, FAILURE_NONE},
-        {CONFLICT, 409, "Conflict", FAILURE_NONE},
+        {CONFLICT, 409, NULL, FAILURE_NONE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].why != why) continue;

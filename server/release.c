@@ -261,7 +261,7 @@ static status revert(release *r, const char *reason, const char *who, error *err
     const status rc = release_revert(w, err);
     if (rc != OK) return rc;
     w->reverted = true;
-    return fail(&w->verdict, OK, "%s, by %s", reason, who);
+    return fail(&w->verdict, OK, "by %s: %.160s", who, reason);
 }
 
 status release_rollback(release *r, const char *reason, const char *who, int64_t *took_ns, error *err)

@@ -53,9 +53,9 @@ static void log_options(const options *o)
 
 static void ended(void *a, int loop, const call_record *r) { monitor_ended(((app *)a)->monitor, loop, r); }
 
-static int admits(void *a, const http_request *head, const route *r, error *why)
+static int admits(void *a, const http_request *head, error *why)
 {
-    return door_admits(((app *)a)->door, head, r, why);
+    return door_admits(((app *)a)->door, head, why);
 }
 
 static status listen_for(server *s, error *err)
