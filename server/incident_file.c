@@ -124,18 +124,19 @@ static void read_rows(incident *n, const cJSON *tree, const text_row *rows, size
         incident_copy((char *)n + rows[i].at, rows[i].room, string_of(tree, rows[i].name));
 }
 
-/* 0: there is none. */
-static int64_t read_time(const cJSON *tree, const char *name)
+int64_t incident_time_ms(const char *text)
 {
     struct tm utc = {0};
     int ms;
-    if (sscanf(string_of(tree, name), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday,
-               &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &ms) != 7)
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday, &utc.tm_hour, &utc.tm_min,
+               &utc.tm_sec, &ms) != 7)
         return 0;
     utc.tm_year -= 1900;
     utc.tm_mon--;
     return (int64_t)timegm(&utc) * 1000 + ms;
 }
+
+static int64_t read_time(const cJSON *tree, const char *name) { return incident_time_ms(string_of(tree, name)); }
 
 /* -1: none of them. */
 static int index_of(const char *name, const char *const *names, int n)

@@ -34,6 +34,8 @@ void incident_free(incident *n); /* NULL is fine */
 /* As much of `from` as fits, whole letters only; bytes that are no UTF-8 become '?'. */
 void incident_copy(char *to, size_t room, const char *from);
 
+int64_t incident_time_ms(const char *text); /* "2026-11-25T09:00:00.123Z" as Unix time; 0: it is none */
+
 void incident_head(out *o, const incident *n);     /* without its bundle */
 void incident_document(out *o, const incident *n); /* with it, null where it is not known; a line feed ends it */
 /* The reverse.  MALFORMED: it is no such document. */
