@@ -5,12 +5,13 @@
  *    "slo": {"objective_ms", "objective_ratio", "burn": {"5m", "1h", "6h"}}, "p99_ms": {"10s", "1m", "5m"},
  *    "queue": {...} | null, "device": {...} | null,
  *    "edges_ms": [...], "stages": [{"stage", "count", "sum_ms", "p50_ms", "p99_ms", "counts": [...]}, ...],
- *    "slowest": [{"request_id", "route", "status", "ago_ms", "total_ms", "stages_ms": {...}, "sequences", "tokens"},
- * ...], "flight": {...}}
+ *    "slowest": [{"request_id", "route", "status", "ago_ms", "total_ms", "stages_ms": {...}, "sequences", "tokens"}],
+ *    "flight": {...}}
  *
- * Stages are of all requests since the start; their quantiles are the edge above, as the counts have it.  slowest: of
- * the last minute, the slowest first.  flight: as in flight_dump.h, the last INCIDENT_EVENTS of each thread.  Never a
- * text of a client, nor the address that is told of incidents, whose path is often a secret. */
+ * Stages are of all requests since the start; their quantiles are the edge above, as the counts have it.  slowest: the
+ * slowest of each second of the last minute, of these the INCIDENT_SLOWEST that took longest, longest first.  flight:
+ * as in flight_dump.h, the last INCIDENT_EVENTS of each thread.  Never a text of a client, nor the address that is told
+ * of incidents, whose path is often a secret. */
 #ifndef SERVER_INCIDENT_BUNDLE_H
 #define SERVER_INCIDENT_BUNDLE_H
 #include "incident_file.h"

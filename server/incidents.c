@@ -246,6 +246,13 @@ static incident *begin(incidents *i, cause why, const char *rule, const char *su
     return n;
 }
 
+static void say(const incident *n, const char *what, const char *summary)
+{
+    char owner[3 * INCIDENT_TEXT + 32] = "no owner is known";
+    if (n->team[0]) snprintf(owner, sizeof owner, "owner %s, %s, runbook %s", n->team, n->contact, n->runbook);
+    log_line(LOG_WARN, "incident", "%s, %s, %lld so far: %s; %s", n->id, what, (long long)n->count, summary, owner);
+}
+
 bool incidents_report(incidents *i, cause why, const char *rule, const char *summary)
 {
     pthread_mutex_lock(&i->writing);
@@ -260,8 +267,7 @@ bool incidents_report(incidents *i, cause why, const char *rule, const char *sum
         n = begin(i, why, rule, summary);
     }
     if (n) {
-        log_line(LOG_WARN, "incident", "%s%s, %lld so far: %s; owner %s, %s, runbook %s", n->id,
-                 known ? " again" : " is open", (long long)n->count, summary, n->team, n->contact, n->runbook);
+        say(n, known ? "again" : "open", summary);
         save(i, n);
         if (!known) tell(i, n);
     } else {
@@ -287,10 +293,10 @@ static status lock_one(incidents *i, const char *id, incident **n, error *err)
     return rc;
 }
 
-static void unlock_changed(incidents *i, incident *n)
+static void unlock_changed(incidents *i, incident *n, const char *who)
 {
     pthread_mutex_unlock(&i->lock);
-    log_line(LOG_INFO, "incident", "%s is %s", n->id, incident_states[n->state]);
+    log_line(LOG_INFO, "incident", "%s is %s, by %s", n->id, incident_states[n->state], who);
     tell(i, n); /* while it has its bundle */
     save(i, n);
     pthread_mutex_unlock(&i->writing);
@@ -304,7 +310,7 @@ status incidents_acknowledge(incidents *i, const char *id, const char *who, erro
     n->state = INCIDENT_ACKNOWLEDGED;
     n->acknowledged_ms = now_ms();
     incident_copy(n->acknowledged_by, sizeof n->acknowledged_by, who);
-    unlock_changed(i, n);
+    unlock_changed(i, n, who);
     return OK;
 }
 
@@ -321,7 +327,7 @@ status incidents_resolve(incidents *i, const char *id, const char *who, const ch
     incident_copy(n->resolved_by, sizeof n->resolved_by, who);
     incident_copy(n->note, sizeof n->note, note);
     atomic_fetch_sub_explicit(&i->open, 1, memory_order_relaxed);
-    unlock_changed(i, n);
+    unlock_changed(i, n, who);
     return OK;
 }
 
