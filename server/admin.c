@@ -1,13 +1,17 @@
 /* admin.c - what changes the server, and what was changed.  Who asks is in x-operator: the door has seen to that. */
 #include "admin.h"
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include "answer.h"
+#include "console_state.h"
 #include "door.h"
 #include "ledger.h"
 #include "release.h"
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 
-enum { LEDGER_LINES = 200 };
+enum { BAKE_S = 120, SECONDS_MOST = 3600 };
 
 /* There is a version that answers, and it will stay; else the call has been refused. */
 static bool ready(call *c)
@@ -41,6 +45,14 @@ static status take_text(char *to, size_t cap, const cJSON *body, const char *nam
     return OK;
 }
 
+static status take_seconds(int *ms, const cJSON *body, const char *name, int otherwise, error *err)
+{
+    int s = otherwise;
+    const status rc = json_int(&s, body, name, 0, SECONDS_MOST, err);
+    *ms = s * 1000;
+    return rc;
+}
+
 void release_post(call *c)
 {
     cJSON *tree;
@@ -54,11 +66,13 @@ void release_post(call *c)
                   order.version);
     if (rc == OK) rc = take_text(order.reason, sizeof order.reason, tree, "reason", &err);
     if (rc == OK) rc = json_bool(&order.breaking, tree, "breaking", &err);
+    if (rc == OK) rc = take_seconds(&order.shadow_ms, tree, "shadow_s", 0, &err);
+    if (rc == OK) rc = take_seconds(&order.bake_ms, tree, "bake_s", BAKE_S, &err);
     cJSON_Delete(tree);
     door_operator(c, order.who);
     if (rc == OK) rc = release_start(app_of(c)->release, &order, &number, &err);
     if (rc != OK) {
-        answer_error(c, rc, 1, &err);
+        answer_error(c, rc, 0, &err);
         return;
     }
     out o = {0};
@@ -79,7 +93,7 @@ void rollback_post(call *c)
     door_operator(c, who);
     if (rc == OK) rc = release_rollback(a->release, reason, who, &took_ns, &err);
     if (rc != OK) {
-        answer_error(c, rc, 1, &err);
+        answer_error(c, rc, 0, &err);
         return;
     }
     version *v = versions_acquire(a->versions), *before = versions_acquire_previous(a->versions);
@@ -113,6 +127,25 @@ void versions_get(call *c)
 void ledger_get(call *c)
 {
     out o = {0};
-    ledger_write(&o, app_of(c)->ledger, LEDGER_LINES);
+    ledger_write(&o, app_of(c)->ledger, LEDGER_KEPT);
     answer_json(c, &o, "cache-control: no-store\r\n");
+}
+
+void console_state_get(call *c)
+{
+    out o = {0};
+    console_state_write(&o, app_of(c));
+    answer_json(c, &o, "cache-control: no-store\r\n");
+}
+
+/* Main's thread waits for signals: there is one way to end. */
+void drain_post(call *c)
+{
+    char who[80];
+    out o = {0};
+    door_operator(c, who);
+    log_line(LOG_INFO, "stop", "asked for by %s", who);
+    kill(getpid(), SIGTERM);
+    out_text(&o, "{\"state\":\"draining\"}\n");
+    call_reply(c, 202, "application/json", &o, "");
 }

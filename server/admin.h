@@ -8,4 +8,6 @@ void release_get(call *c);   /* the release under way, else the last one */
 void rollback_post(call *c); /* {reason} -> {version, previous, ms} */
 void versions_get(call *c);
 void ledger_get(call *c); /* the last lines, oldest first */
+void console_state_get(call *c);
+void drain_post(call *c); /* as SIGTERM: 202 */
 #endif

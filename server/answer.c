@@ -115,7 +115,8 @@ void answer_error(call *c, status why, int retry_after_s, const error *err)
         {UNAVAILABLE, 503, NULL, FAILURE_DRAINING}, {CANCELLED, 503, NULL, FAILURE_CANCELLED},
         {NO_MEMORY, 503, NULL, FAILURE_OVERLOADED}, {GPU_LOST, 503, NULL, FAILURE_BACKEND},
         {EXPIRED, 504, NULL, FAILURE_NONE},         {NOT_FINITE, 500, NULL, FAILURE_NONE},
-        {GPU_FAILED, 500, NULL, FAILURE_NONE},
+        {GPU_FAILED, 500, NULL, FAILURE_NONE},      {NOT_FOUND, 404, NULL, FAILURE_NONE},
+        {CONFLICT, 409, NULL, FAILURE_NONE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].why != why) continue;

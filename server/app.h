@@ -14,6 +14,8 @@ typedef struct monitor     monitor;     /* monitor.h */
 typedef struct state       state;       /* state.h */
 typedef struct ledger      ledger;      /* ledger.h */
 typedef struct release     release;     /* release.h */
+typedef struct door        door;        /* door.h */
+typedef struct incidents   incidents;   /* incidents.h */
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
@@ -26,7 +28,9 @@ typedef struct app {
     release       *release;    /* likewise */
     state         *state;      /* these two are there before the ports are */
     ledger        *ledger;
+    door          *door;       /* there before the ports are */
     const options *options;
+    incidents     *incidents;  /* there before the ports are */
     monitor       *monitor;    /* of the public port's requests; there before the ports are */
     http_server   *http, *ops; /* the public port and the operator's; ops NULL: there is none */
     const char    *versions_root; /* the directory of the versions' directories */

@@ -19,17 +19,17 @@ static engine_options of_options(const options *o)
     };
 }
 
-status engine_from_options(engine **out, const options *o, const char *dir, error *err)
+status engine_from_options(engine **opened, const options *o, const char *dir, error *err)
 {
-    return engine_open(out, dir, of_options(o), err);
+    return engine_open(opened, dir, of_options(o), err);
 }
 
-status engine_beside(engine **out, const options *o, const char *root, const char *name, error *err)
+status engine_beside(engine **opened, const options *o, const char *root, const char *name, error *err)
 {
     engine_options e = of_options(o);
     e.root = root;
     e.beside = true;
-    return engine_open(out, name, e, err);
+    return engine_open(opened, name, e, err);
 }
 
 int engine_refused(status why)
@@ -43,7 +43,7 @@ typedef struct { int n; char line[BREAKS_MAX + 1][CONTRACT_LINE + sizeof(error)]
 
 static void add_failure(failures *f, const char *what, const char *text)
 {
-    if (f->n <= BREAKS_MAX) snprintf(f->line[f->n++], sizeof f->line[0], "%s%s", what, text);
+    if (f->n <= BREAKS_MAX) snprintf(f->line[f->n++], sizeof f->line[0], "%s%.*s", what, (int)(sizeof f->line[0] - 20), text);
 }
 
 /* The contract of a directory: its tokenizer and its description, without the weights. */

@@ -28,7 +28,7 @@ void   door_close(door *d); /* NULL is fine */
 /* SIGHUP: the file again; when it is refused the old keys stay. */
 status door_reload(door *d, error *err);
 /* As http_limits.admit: 0, or the status of the refusal that was written into `why`.  Any loop. */
-int    door_admits(const door *d, const http_request *head, const route *r, error *why);
+int    door_admits(door *d, const http_request *head, error *why);
 /* Who asks, as x-operator says it, for the ledger: printable, at most 79 characters; over a unix socket the user's name
  * behind it. */
 void   door_operator(const call *c, char who[80]);

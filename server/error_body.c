@@ -7,8 +7,11 @@ static const char *type_of(int code)
 {
     switch (code) {
     case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 404: return "NotFound";
     case 405: return "MethodNotAllowed";
+    case 409: return "Conflict";
+    case 421: return "Misdirected";
     case 408:
     case 504: return "Deadline";
     case 429: return "Overloaded";

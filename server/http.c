@@ -92,7 +92,7 @@ static void begin_drain(http_loop *l)
     event_del(l->resume);
     event_del(l->listening);
     if (atomic_fetch_sub(&l->server->accepting, 1) == 1) {
-        http_listener_deafen(l->server->listen_fd);
+        if (!l->server->limits.unix_path) http_listener_deafen(l->server->listen_fd);
         event_add(l->listening, NULL);
         http_add_timer(l->resume, FAREWELL_MS);
     }
@@ -213,13 +213,20 @@ status http_open(http_server **opened, http_limits limits, void *app, error *err
     s->loops = loops;
     s->bodies.limit = limits.max_parsing_bytes;
     atomic_store(&s->accepting, limits.loops);
-    rc = http_listener_open(&s->listen_fd, limits.host, &s->limits.port, err);
+    s->listen_fd = -1;
+    rc = limits.certificate ? http_tls_open(&s->tls, limits.certificate, limits.private_key, err) : OK;
+    if (rc == OK)
+        rc = limits.unix_path ? http_listener_open_unix(&s->listen_fd, limits.unix_path, err)
+                              : http_listener_open(&s->listen_fd, limits.host, &s->limits.port, err);
     for (int i = 0; i < limits.loops && rc == OK; i++) rc = loop_open(s, &loops[i], err);
+    s->listening = rc == OK;
     if (rc == OK) rc = start_threads(s, err);
     if (rc == OK) *opened = s;
     else http_close(s);
     return rc;
 }
+
+status http_reload(http_server *s, error *err) { return s->tls ? http_tls_reload(s->tls, err) : OK; }
 
 int http_port(const http_server *s) { return s->limits.port; }
 
@@ -249,6 +256,8 @@ void http_close(http_server *s)
         if (s->loops[i].started) pthread_join(s->loops[i].thread, NULL);
     for (int i = 0; i < s->loops_open; i++) loop_close(&s->loops[i]);
     if (s->listen_fd >= 0) close(s->listen_fd);
+    if (s->limits.unix_path && s->listening) unlink(s->limits.unix_path);
+    http_tls_close(s->tls);
     free(s->loops);
     free(s);
 }

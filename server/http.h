@@ -55,9 +55,9 @@ typedef struct {
     int64_t max_parsing_bytes;                     /* bodies held in memory at once, over all connections; above: 503 */
     const char *unix_path; /* not NULL: a socket there instead of host and port, mode 0600, for our own user and root */
     const char *certificate, *private_key; /* PEM files: TLS 1.2 or later; NULL: plain */
-    /* On the loop, once a head was understood and before its body is read; r NULL: no route was found.  0: go on; else the
-     * status with which it is refused, and why.  NULL: everyone may come in. */
-    int (*admit)(void *app, const http_request *head, const route *r, error *why);
+    /* On the loop, once a head was understood and before its body is read.  0: go on; else the status with which it is
+     * refused, and why.  NULL: everyone may come in. */
+    int (*admit)(void *app, const http_request *head, error *why);
     const char *name; /* of the threads, as the flight recorder shows them: "loop" gives "loop 0" */
     /* On the loop, once for each request that was answered, or whose client left after its head was seen to an end: when
      * the reply's last byte is with the kernel, or nobody can read it any more.  The times are settled.  What still waits

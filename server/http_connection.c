@@ -46,7 +46,8 @@ struct connection {
     struct event       *deadline, *departure;
     exchange           *now;   /* from a whole head to the reply */
     connection_state    state;
-    bool                reading, begun, keep_alive, is_head, old, probed, peer_done;
+    bool                reading, begun, keep_alive, is_head, old, probed, peer_done, encrypted;
+    int64_t             peer_uid;
     int                 served;
     int64_t             begun_ns;
     size_t              scanned; /* bytes of an unfinished head that were searched */
@@ -103,14 +104,14 @@ static void free_bytes(const void *data, size_t n, void *p)
     free(p);
 }
 
-/* What the socket takes at once spares a round through the loop; the rest is left to the bufferevent, the last part
+/* What the socket takes at once, where nothing is to be encrypted, spares a round through the loop; the rest is left to the bufferevent, the last part
  * without a copy: *owned, which it lies in, is then taken.  false: no memory for the rest. */
 static bool deliver(connection *k, struct iovec *part, int parts, char **owned)
 {
     struct evbuffer *rest = bufferevent_get_output(k->stream);
     struct msghdr message = {.msg_iov = part, .msg_iovlen = (size_t)parts};
     evutil_socket_t fd = bufferevent_getfd(k->stream);
-    ssize_t sent = evbuffer_get_length(rest) ? -1 : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = k->encrypted || evbuffer_get_length(rest) ? -1 : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     size_t skip = sent > 0 ? (size_t)sent : 0;
     bool failed = false;
     for (int i = 0; i < parts; i++) {
@@ -191,6 +192,7 @@ static void begin_exchange(connection *k, size_t head_bytes)
     if (!e) return;
     e->client = k;
     e->c.app = l->server->app;
+    e->c.peer_uid = k->peer_uid;
     e->c.record.times.at[STAGE_READ] = k->begun_ns;
     http_choose_id(e->c.record.request_id, (http_slice){NULL, 0}, &l->ids);
     LIST_INSERT_HEAD(&l->exchanges, e, all);
@@ -281,11 +283,18 @@ static bool accept_head(connection *k)
     char allow[64];
     int code;
     const route *found = route_find(s->limits.routes, s->limits.n_routes, r->method, r->path, &code, allow);
+    c->record.route = found;
+    error why = {""};
+    const int refused = s->limits.admit ? s->limits.admit(s->app, r, &why) : 0;
+    if (refused) {
+        refuse(k, refused, refused == 401 ? "www-authenticate: Bearer\r\n" : NULL, "%s", why.text);
+        return true;
+    }
     if (!found) {
         refuse_route(k, code, allow);
         return true;
     }
-    c->record.route = found;
+    (void)route_matches(found, r->path, c->wildcard);
     k->limit = found->body_limit ? found->body_limit : IGNORED_BODY_MAX;
     if (k->limit > (uint64_t)s->limits.max_body_bytes) k->limit = (size_t)s->limits.max_body_bytes;
     if (r->length > k->limit) {
@@ -525,6 +534,7 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 {
     connection *k = arg;
     (void)stream;
+    if (what & BEV_EVENT_CONNECTED) return; /* the handshake is done */
     if ((what & BEV_EVENT_EOF) && k->state == CLOSING && unsent(k)) {
         k->peer_done = true; /* it has only finished sending */
         return;
@@ -534,12 +544,30 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
     else connection_free(k);
 }
 
+/* Who sits at the other end of a unix socket: -1 at any other. */
+static int64_t uid_behind(const http_server *s, int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+    if (!s->limits.unix_path) return -1;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) ? UINT32_MAX : peer.uid;
+}
+
+static struct bufferevent *open_stream(http_loop *l, int fd)
+{
+    if (l->server->tls) return http_tls_stream(l->server->tls, l->base, fd);
+    return bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
+}
+
 void connection_open(http_loop *l, int fd)
 {
     http_server *s = l->server;
     struct timeval stall = {s->limits.write_stall_ms / 1000, s->limits.write_stall_ms % 1000 * 1000};
-    connection *k = calloc(1, sizeof *k);
-    struct bufferevent *stream = k ? bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
+    const int64_t uid = uid_behind(s, fd);
+    const bool stranger = uid > 0 && uid != geteuid();
+    connection *k = stranger ? NULL : calloc(1, sizeof *k);
+    struct bufferevent *stream = k ? open_stream(l, fd) : NULL;
+    if (stranger) http_count_one(&l->refused);
     if (!stream) {
         free(k);
         close(fd);
@@ -548,6 +576,8 @@ void connection_open(http_loop *l, int fd)
     }
     k->home = l;
     k->stream = stream;
+    k->encrypted = s->tls;
+    k->peer_uid = uid;
     LIST_INSERT_HEAD(&l->connections, k, all);
     k->deadline = event_new(l->base, -1, 0, on_deadline, k);
     /* Not EV_CLOSED: libevent reports a reset as readable, never as closed, and would spin on it unheard. */

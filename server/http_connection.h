@@ -7,6 +7,7 @@
 #include "http_exchange.h"
 #include "http_parsers.h"
 #include "http_reply.h"
+#include "http_tls.h"
 
 typedef struct connection connection;
 
@@ -30,8 +31,10 @@ struct http_server {
     http_limits     limits;
     void           *app;
     int             listen_fd;
+    bool            listening;       /* once: what lies at limits.unix_path is ours */
     http_loop      *loops;           /* [limits.loops], of which loops_open */
     int             loops_open;
+    http_tls       *tls;             /* NULL: plain */
     http_parsers   *parsers;         /* NULL: the loops run everything */
     exchange_budget bodies;
     atomic_int      connections, accepting; /* the latter: loops that still do */

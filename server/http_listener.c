@@ -3,10 +3,13 @@
 #include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int listen_at(const struct addrinfo *a)
@@ -39,6 +42,44 @@ status http_listener_open(int *fd, const char *host, int *port, error *err)
     *port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
                                            : ((struct sockaddr_in *)&at)->sin_port);
     return OK;
+}
+
+/* A crashed server leaves its socket behind. */
+static status remove_stale(const struct sockaddr_un *at, error *err)
+{
+    struct stat what;
+    if (lstat(at->sun_path, &what)) return OK;
+    if (!S_ISSOCK(what.st_mode)) return fail(err, IO_FAILED, "%s is there, and is no socket", at->sun_path);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int answered = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) ? errno : 0;
+    if (fd >= 0) close(fd);
+    if (answered != ECONNREFUSED) return fail(err, IO_FAILED, "somebody listens on %s already", at->sun_path);
+    if (unlink(at->sun_path)) return fail(err, IO_FAILED, "cannot remove %s: %s", at->sun_path, strerror(errno));
+    return OK;
+}
+
+status http_listener_open_unix(int *fd, const char *path, error *err)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    *fd = -1;
+    if (strlen(path) >= sizeof at.sun_path)
+        return fail(err, IO_FAILED, "cannot listen on a path of %zu bytes, at most %zu", strlen(path),
+                    sizeof at.sun_path - 1);
+    memcpy(at.sun_path, path, strlen(path));
+    status rc = remove_stale(&at, err);
+    if (rc != OK) return rc;
+    const int made = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const mode_t before = umask(0177); /* of the process: nothing else is made while a server starts */
+    const bool bound = made >= 0 && !bind(made, (const struct sockaddr *)&at, sizeof at);
+    umask(before);
+    if (bound && !listen(made, SOMAXCONN)) {
+        *fd = made;
+        return OK;
+    }
+    rc = fail(err, IO_FAILED, "cannot listen on %s: %s", path, strerror(errno));
+    if (bound) unlink(path);
+    if (made >= 0) close(made);
+    return rc;
 }
 
 int http_listener_accept(int fd)

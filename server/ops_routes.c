@@ -21,6 +21,8 @@ const route ops_routes[] = {
     {"POST", "/admin/rollback", rollback_post, 4096, SHAPE_TEI, "the previous version answers again, at once"},
     {"GET", "/admin/versions", versions_get, 0, SHAPE_TEI, "what answers, what did before, and whose it is"},
     {"GET", "/admin/ledger", ledger_get, 0, SHAPE_TEI, "what was done to the versions, the last lines"},
+    {"POST", "/admin/drain", drain_post, 4096, SHAPE_TEI, "answer what has come, and end"},
+    {"GET", "/console/state", console_state_get, 0, SHAPE_TEI, "how the server is, in one document"},
     {"GET", "/health/live", health_live_get, 0, SHAPE_TEI, "200 as long as the process answers"},
     {"GET", "/health/ready", health_ready_get, 0, SHAPE_TEI, "200, or 503 with the reason"},
     {"GET", "/health/startup", health_ready_get, 0, SHAPE_TEI, "the same"},

@@ -2,7 +2,8 @@
  *
  * Signals are blocked in every thread; this one, main's, waits for them, and meanwhile watches the device and keeps the
  * SLO's history.  When the device is lost, everyone has been answered with it, and the process ends as soon as the
- * replies are on their way.  SIGUSR1 writes the flight recorder to a file.  Both listeners open before the model loads,
+ * replies are on their way.  SIGUSR1 writes the flight recorder to a file; SIGHUP reads keys and
+ * certificates again.  Both listeners open before the model loads,
  * so that probes are answered from the first moment. */
 #include <signal.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ enum { POLL_MS = 10, WATCH_MS = 100, LOST_MS = 1000, CORES_PER_LOOP = 4, OPS_CON
 
 typedef struct {
     app a;
-    options o;      /* as they are in force */
-    bool lost;      /* the device */
+    options o; /* as they are in force */
+    bool lost; /* the device */
     char versions_root[4096];
     sigset_t signals;
 } server;
@@ -52,9 +53,9 @@ static void log_options(const options *o)
 
 static void ended(void *a, int loop, const call_record *r) { monitor_ended(((app *)a)->monitor, loop, r); }
 
-static int admits(void *a, const http_request *head, const route *r, error *why)
+static int admits(void *a, const http_request *head, error *why)
 {
-    return door_admits(((app *)a)->options->ops_host, head, r, why);
+    return door_admits(((app *)a)->door, head, why);
 }
 
 static status listen_for(server *s, error *err)
@@ -87,6 +88,11 @@ static status listen_for(server *s, error *err)
     limits.n_routes = ops_routes_count;
     limits.host = o->ops_host;
     limits.port = o->ops_port;
+    limits.unix_path = o->ops_unix;
+    if (*o->ops_certificate) {
+        limits.certificate = o->ops_certificate;
+        limits.private_key = o->ops_private_key;
+    }
     limits.loops = 1;
     limits.parse_threads = 0; /* no route takes a large body */
     limits.max_connections = OPS_CONNECTIONS;
@@ -130,8 +136,9 @@ static void note_start(server *s, const version *v, ledger_outcome outcome, cons
     snprintf(now.directory, sizeof now.directory, "%s", v->directory);
     snprintf(now.version, sizeof now.version, "%s", v->name);
     snprintf(now.digest, sizeof now.digest, "%s", v->engine->digest);
-    ledger_append(s->a.ledger, &(ledger_line){.action = LEDGER_START, .outcome = outcome, .version = &now,
-                                              .detail = detail, .ms = -1});
+    ledger_append(
+        s->a.ledger,
+        &(ledger_line){.action = LEDGER_START, .outcome = outcome, .version = &now, .detail = detail, .ms = -1});
 }
 
 /* The last good version that the state knows, then the one before it, then DIR: what loads first. */
@@ -141,15 +148,15 @@ static status open_first(engine **e, server *s, const char *dir, char found[4096
     state_versions(s->a.state, &last[0], &last[1]);
     for (int i = 0; i < 2; i++) {
         if (!*last[i].directory) continue;
-        snprintf(found, 4096, "%s/%s", s->versions_root, last[i].directory);
+        if (snprintf(found, 4096, "%s/%s", s->versions_root, last[i].directory) >= 4096) continue;
         status rc = engine_from_options(e, &s->o, found, err);
         if (rc == OK && strcmp((*e)->digest, last[i].digest)) {
             log_line(LOG_WARN, "state", "%s has changed since it was released: digest %.12s, was %.12s", found,
                      (*e)->digest, last[i].digest);
         }
         if (rc == OK) {
-            log_line(LOG_INFO, "state", "starts on %s, the %s version, not on %s", found,
-                     i ? "previous" : "last good", dir);
+            log_line(LOG_INFO, "state", "starts on %s, the %s version, not on %s", found, i ? "previous" : "last good",
+                     dir);
             return OK;
         }
         if (rc == GPU_LOST) return rc;
@@ -191,16 +198,20 @@ static void say_ready(const server *s)
     char host[sizeof s->o.host + 2];
     const char *reach = !strcmp(s->o.host, "0.0.0.0") ? "127.0.0.1" : !strcmp(s->o.host, "::") ? "::1" : s->o.host;
     snprintf(host, sizeof host, strchr(reach, ':') ? "[%s]" : "%s", reach);
+    char ops[sizeof s->o.ops_host + 32];
     const policy_plan plan = batcher_plan(s->a.queue);
     int port = http_port(s->a.http);
+    if (s->o.ops_unix) snprintf(ops, sizeof ops, "%.200s", s->o.ops);
+    else
+        snprintf(ops, sizeof ops, "http%s://%s:%d", *s->o.ops_certificate ? "s" : "", s->o.ops_host,
+                 http_port(s->a.ops));
     log_line(LOG_INFO, "model",
              "%s, digest %.12s, %s on %s in %s, at most %d tokens an input, loaded in %.0f ms, warm in %.0f ms",
              v->model_name, e->digest, e->ops->name, e->ops->describe(e->device), e->ops->precision(e->device),
              e->description.max_tokens, (double)e->load_ns * 1e-6, (double)e->warm_ns * 1e-6);
     versions_release(s->a.versions, v);
-    log_line(LOG_INFO, "policy",
-             "batches of at most %d tokens (%d of what is not due), %.0f tokens/s; ops on http://%s:%d",
-             plan.budget_tokens, plan.quantum_tokens, 1e9 / plan.ns_per_token, s->o.ops_host, http_port(s->a.ops));
+    log_line(LOG_INFO, "policy", "batches of at most %d tokens (%d of what is not due), %.0f tokens/s; ops on %s",
+             plan.budget_tokens, plan.quantum_tokens, 1e9 / plan.ns_per_token, ops);
     log_line(
         LOG_INFO, "ready",
         "http://%s:%d  try: curl %s:%d/embed -d '{\"inputs\":\"hello world\"}' -H 'content-type: application/json'",
@@ -215,6 +226,17 @@ static void dump_flight(const server *s)
     else log_line(LOG_ERROR, "flight", "%s", err.text);
 }
 
+/* Keys and certificates again; what is refused leaves the old in force. */
+static void reload(const server *s)
+{
+    error why;
+    if (door_reload(s->a.door, &why) != OK) log_line(LOG_ERROR, "reload", "the old keys stay: %s", why.text);
+    else if (*s->o.ops_keys) log_line(LOG_INFO, "reload", "keys of %s", s->o.ops_keys);
+    if (!*s->o.ops_certificate) return;
+    if (http_reload(s->a.ops, &why) != OK) log_line(LOG_ERROR, "reload", "the old certificate stays: %s", why.text);
+    else log_line(LOG_INFO, "reload", "certificate of %s", s->o.ops_certificate);
+}
+
 /* The next of SIGTERM and SIGINT within ms; 0 when none came. */
 static int wait_signal(const server *s, int ms)
 {
@@ -222,7 +244,8 @@ static int wait_signal(const server *s, int ms)
     int sig = sigtimedwait(&s->signals, NULL, &limit);
     monitor_tick(s->a.monitor, clock_ns());
     if (sig == SIGUSR1) dump_flight(s);
-    return sig > 0 && sig != SIGUSR1 ? sig : 0;
+    if (sig == SIGHUP) reload(s);
+    return sig == SIGTERM || sig == SIGINT ? sig : 0;
 }
 
 /* Is it now?  Then handlers say so from here on. */
@@ -258,7 +281,7 @@ static bool drain(server *s)
 static bool end(server *s)
 {
     error why;
-    http_close(s->a.ops); /* a scrape reads the executor */
+    http_close(s->a.ops);        /* a scrape reads the executor */
     release_close(s->a.release); /* its batches are answered while the executor lives */
     if (s->a.queue) batcher_close(s->a.queue);
     if (executor_join(s->a.executor, &why) != OK) return false;
@@ -266,6 +289,7 @@ static bool end(server *s)
     batcher_free(s->a.queue);
     versions_close(s->a.versions);
     monitor_close(s->a.monitor);
+    door_close(s->a.door);
     ledger_close(s->a.ledger);
     state_close(s->a.state);
     return true;
@@ -312,6 +336,7 @@ int serve_command(const options *given, const char *dir)
     sigaddset(&s.signals, SIGTERM);
     sigaddset(&s.signals, SIGINT);
     sigaddset(&s.signals, SIGUSR1);
+    sigaddset(&s.signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &s.signals, NULL);
 
     log_options(&s.o);
@@ -320,6 +345,7 @@ int serve_command(const options *given, const char *dir)
     if (rc == OK) rc = versions_open(&s.a.versions, &err);
     if (rc == OK) rc = state_open(&s.a.state, s.o.state_dir, &err);
     if (rc == OK) rc = ledger_open(&s.a.ledger, s.a.state, &err);
+    if (rc == OK) rc = door_open(&s.a.door, (door_options){.host = s.o.ops_host, .key_file = s.o.ops_keys}, &err);
     if (rc == OK) rc = listen_for(&s, &err);
     if (rc == OK) rc = load(&s, dir, &err);
     if (rc != OK) {

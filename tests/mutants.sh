@@ -302,7 +302,10 @@ mutant 'a weighted mean counts from 0'                  kernels/cpu/pool.c 's/PO
 mutant 'a claim is no exchange'                         runtime/backend/workers.c 's/!atomic_compare_exchange_weak(&w->claims, &seen, seen - 1)/(atomic_store(\&w->claims, seen - 1), 0)/' runtime/backend/workers
 mutant 'sleeping threads are not woken'                 runtime/backend/workers.c 's/if (tasks > 1 && atomic_load(&w->sleepers) > 0)/if (tasks < 0)/' runtime/backend/workers
 mutant 'a waiting caller is not woken'                  runtime/backend/workers.c 's/pthread_cond_signal(&w->finished);//' runtime/backend/workers
-mutant 'the affinity mask is ignored'                   runtime/backend/workers.c 's/threads ? threads : cores()/threads ? threads : cores() + 1/' runtime/backend/workers
+mutant 'the affinity mask is ignored'                   runtime/backend/workers.c 's/threads = cores()/threads = cores() + 1/' runtime/backend/workers
+mutant 'each brings its own threads'                    runtime/backend/workers.c 's/while (w && w->threads != threads) w = w->next;/w = NULL;/' runtime/backend/workers
+mutant 'the first who leaves ends the pool'             runtime/backend/workers.c 's/const bool last = --w->users == 0;/const bool last = w->users-- > 0;/' runtime/backend/workers
+mutant 'two run at once'                                runtime/backend/workers.c 's/pthread_mutex_lock(&w->running);//; s/    pthread_mutex_unlock(&w->running);//' runtime/backend/workers
 mutant 'the pool takes signals'                         runtime/backend/workers.c 's/sigfillset(&every)/sigemptyset(\&every)/' runtime/backend/workers
 mutant 'a batch allocates'                              runtime/backend/backend_cpu.c 's/^    b->blocks\[0\] = 0;/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
 mutant 'types are forgotten'                            runtime/backend/backend_cpu.c 's/\.types = in->types,/.types = NULL,/' runtime/backend/backend_cpu

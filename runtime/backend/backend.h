@@ -13,7 +13,7 @@
 #include "runtime/base/status.h"
 #include "runtime/model/weights.h"
 
-enum { BACKEND_ABI = 2, BACKEND_SLOTS_MAX = 3 }; /* ABI: raised whenever a struct that crosses this header changes */
+enum { BACKEND_ABI = 3, BACKEND_SLOTS_MAX = 3 }; /* ABI: raised whenever a struct that crosses this header changes */
 typedef struct backend backend; /* owns weights, workspace and threads */
 
 typedef struct {
@@ -43,6 +43,9 @@ typedef struct {
     void (*close)(backend *b);                   /* NULL is fine; nothing may be in a slot, unless GPU_LOST was said */
     const char *(*describe)(const backend *b);   /* "avx512, 2 threads", "NVIDIA H200": for /info and logs */
     const char *(*precision)(const backend *b);  /* "float32", "float16", "bfloat16" */
+    /* What open() of such a model would take of the device's memory beside b, with b's reserve, and what of it is free:
+     * estimates, in bytes; *available -1: not known.  Any thread. */
+    void (*room)(const backend *b, const model_description *d, int64_t *wanted, int64_t *available);
 } backend_ops;
 
 extern const backend_ops backend_cpu;

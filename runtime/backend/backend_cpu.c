@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include "backend.h"
 #include "kernels/cpu/kernels.h"
+#include "runtime/base/memory.h"
 #include "workers.h"
 
 _Static_assert((int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX && (int)POOL_MEAN == POOLING_MEAN &&
@@ -282,6 +283,22 @@ static const char *cpu_precision(const backend *b)
     return "float32";
 }
 
+/* The block of memory, and while it is filled the largest weight as floats; the file's bytes are the loader's. */
+static void cpu_room(const backend *b, const model_description *d, int64_t *wanted, int64_t *available)
+{
+    const int rows = larger(larger(d->shape.inner, d->shape.hidden), d->n_labels);
+    backend other = {.shape = d->shape,
+                     .labels = d->task == TASK_EMBED ? 0 : d->n_labels,
+                     .reserve = b->reserve,
+                     .pool = b->pool,
+                     .layers = calloc((size_t)d->shape.layers, sizeof *other.layers)};
+    arena room = {0};
+    if (other.layers) place(&other, &room);
+    free(other.layers);
+    *wanted = (int64_t)(room.used + (size_t)d->shape.hidden * (size_t)rows * sizeof(float));
+    *available = memory_available();
+}
+
 /* ---- the steps ---- */
 
 typedef struct {
@@ -477,5 +494,5 @@ static status cpu_collect(backend *b, int slot, float *out, uint8_t *finite, err
 
 const backend_ops backend_cpu = {
     .abi = BACKEND_ABI, .name = "cpu", .slots = 1, .open = cpu_open, .submit = cpu_submit, .collect = cpu_collect,
-    .close = cpu_close, .describe = cpu_describe, .precision = cpu_precision,
+    .close = cpu_close, .describe = cpu_describe, .precision = cpu_precision, .room = cpu_room,
 };

@@ -54,6 +54,7 @@ struct backend {
     element_type    element;
     int             max_tokens, max_sequences, columns;
     size_t          rows_at; /* in the output block */
+    size_t          workspace_bytes; /* of the device, all but weights and what tuning took for a while */
     error           failure; /* of slots that have failed */
     char            description[192];
 };
@@ -408,6 +409,7 @@ static status build(backend *b, const model *m, backend_reserve reserve, error *
         rc = cuda_forward_open(&b->forward, b->device, b->compute, b->weights, &m->description,
                                b->buckets[b->n_buckets - 1].input.tokens, err);
     for (int i = 0; rc == OK && i < SLOTS; i++) rc = open_slot(b, &b->slots[i], err);
+    if (rc == OK) b->workspace_bytes = cuda_device_taken(b->device) - b->weights->bytes;
     if (rc == OK && m->description.act == ACTIVATION_GELU) rc = choose_gelu(b, err);
     if (rc == OK) rc = tune(b, reserve, err);
     return rc == OK ? make_graphs(b, err) : rc;
@@ -449,7 +451,21 @@ static const char *cuda_precision(const backend *b)
     return b->element == ELEMENT_F16 ? "float16" : "bfloat16";
 }
 
+/* Of the weights what the shape says; of all else what b has taken, in the ratio of a token's activations. */
+static void cuda_room(const backend *b, const model_description *d, int64_t *wanted, int64_t *available)
+{
+    const model_shape *s = &d->shape, *mine = &b->shape;
+    const int64_t h = s->hidden, i = s->inner, head = d->task == TASK_EMBED ? 0 : h * (h + 1 + d->n_labels);
+    const int64_t layer = h * (4 * h + 2 * i) + 4 * h + i + 10 * h; /* numbers of float32 count as two */
+    const int64_t weights = (s->vocab + s->positions + s->types) * h + s->layers * layer + head;
+    const double  ratio = (double)(6 * h + i) / (6.0 * mine->hidden + mine->inner);
+    *wanted = weights * (int64_t)sizeof(uint16_t) +
+              (int64_t)((ratio > 1 ? ratio : 1) * (double)b->workspace_bytes);
+    *available = cuda_device_available();
+}
+
 __attribute__((visibility("default"))) const backend_ops beeline_backend = {
     .abi = BACKEND_ABI, .name = "cuda", .slots = SLOTS, .open = cuda_open, .submit = cuda_submit,
     .collect = cuda_collect, .close = cuda_close, .describe = cuda_describe, .precision = cuda_precision,
+    .room = cuda_room,
 };

@@ -13,6 +13,7 @@ struct cuda_device {
     cuda_device_facts facts;
     held *held; /* [n_held], in the order in which they were taken */
     int   n_held, room;
+    size_t taken; /* bytes of its memory, in all */
     bool  lost;
     error cause; /* once lost */
 };
@@ -231,7 +232,18 @@ status cuda_device_memory(cuda_device *d, void **out, size_t bytes, const char *
     if (rc != OK) return rc;
     rc = CALL(d, err, cudaMalloc, out, bytes);
     if (rc == NO_MEMORY) rc = no_room(d, bytes, what, err);
+    if (rc == OK) d->taken += bytes;
     return keep(d, HELD_MEMORY, *out, rc);
+}
+
+size_t cuda_device_taken(const cuda_device *d) { return d->taken; }
+
+int64_t cuda_device_available(void)
+{
+    size_t available = 0, all = 0;
+    if (cudaMemGetInfo(&available, &all) == cudaSuccess) return (int64_t)available;
+    (void)cudaGetLastError(); /* of this thread, which launches nothing */
+    return -1;
 }
 
 status cuda_device_pinned(cuda_device *d, void **out, size_t bytes, const char *what, error *err)

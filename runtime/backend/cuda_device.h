@@ -12,6 +12,7 @@
 #define RUNTIME_BACKEND_CUDA_DEVICE_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "kernels/cuda/kernels.h"
 #include "runtime/base/status.h"
 
@@ -42,6 +43,9 @@ void cuda_device_release(cuda_device *d, int mark);
 /* `what` stands in the message: "2.0 MiB for what: ...".  Begins on 256 bytes. */
 status cuda_device_memory(cuda_device *d, void **out, size_t bytes, const char *what, error *err);
 status cuda_device_pinned(cuda_device *d, void **out, size_t bytes, const char *what, error *err);
+size_t cuda_device_taken(const cuda_device *d); /* bytes of the device's memory, in all; the device's thread */
+/* Of the device, free now: -1 not known.  Any thread; an error is nobody's. */
+int64_t cuda_device_available(void);
 status cuda_device_stream(cuda_device *d, kernel_stream *out, error *err);
 status cuda_device_event(cuda_device *d, cuda_event *out, error *err);
 status cuda_device_timer(cuda_device *d, cuda_event *out, error *err); /* an event that knows when */

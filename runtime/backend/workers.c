@@ -21,6 +21,9 @@
 typedef struct { workers *pool; pthread_t thread; int index; } worker;
 
 struct workers {
+    workers     *next; /* these two are `all_lock`'s */
+    int          users;
+    pthread_mutex_t running; /* held by the caller of a run */
     int          threads, started; /* started: threads to join, without the caller */
     worker      *each;             /* [threads]; 0 is the caller */
     workers_task *task;            /* the run under way; stable while a claimed task of it is unfinished */
@@ -33,6 +36,9 @@ struct workers {
     pthread_mutex_t lock;
     pthread_cond_t  work, finished;
 };
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static workers        *all; /* that are open, by next */
 
 static bool has_work(workers *w)
 {
@@ -82,15 +88,28 @@ static int cores(void)
     return CPU_COUNT(&mask) < WORKERS_MOST ? CPU_COUNT(&mask) : WORKERS_MOST;
 }
 
-status workers_open(workers **out, int threads, error *err)
+static void end(workers *w)
 {
-    *out = NULL;
-    if (threads < 0 || threads > WORKERS_MOST)
-        return fail(err, BAD_INPUT, "threads: %d, wanted 0 (all cores) to %d", threads, WORKERS_MOST);
+    pthread_mutex_lock(&w->lock);
+    atomic_store(&w->closing, true);
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    for (int i = 1; i <= w->started; i++) pthread_join(w->each[i].thread, NULL);
+    pthread_cond_destroy(&w->finished);
+    pthread_cond_destroy(&w->work);
+    pthread_mutex_destroy(&w->lock);
+    pthread_mutex_destroy(&w->running);
+    free(w->each);
+    free(w);
+}
+
+static status begin(workers **out, int threads, error *err)
+{
     workers *w = aligned_alloc(_Alignof(workers), sizeof *w);
     if (!w) return fail(err, NO_MEMORY, "threads: no memory");
     memset(w, 0, sizeof *w);
-    w->threads = threads ? threads : cores();
+    w->threads = threads;
+    pthread_mutex_init(&w->running, NULL);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->finished, NULL);
@@ -111,24 +130,41 @@ status workers_open(workers **out, int threads, error *err)
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 done:
-    if (rc != OK) workers_close(w);
+    if (rc != OK) end(w);
     else *out = w;
+    return rc;
+}
+
+status workers_open(workers **out, int threads, error *err)
+{
+    *out = NULL;
+    if (threads < 0 || threads > WORKERS_MOST)
+        return fail(err, BAD_INPUT, "threads: %d, wanted 0 (all cores) to %d", threads, WORKERS_MOST);
+    if (!threads) threads = cores();
+    status rc = OK;
+    pthread_mutex_lock(&all_lock);
+    workers *w = all;
+    while (w && w->threads != threads) w = w->next;
+    if (!w) rc = begin(&w, threads, err);
+    if (rc == OK && w->users++ == 0) {
+        w->next = all;
+        all = w;
+    }
+    pthread_mutex_unlock(&all_lock);
+    *out = rc == OK ? w : NULL;
     return rc;
 }
 
 void workers_close(workers *w)
 {
     if (!w) return;
-    pthread_mutex_lock(&w->lock);
-    atomic_store(&w->closing, true);
-    pthread_cond_broadcast(&w->work);
-    pthread_mutex_unlock(&w->lock);
-    for (int i = 1; i <= w->started; i++) pthread_join(w->each[i].thread, NULL);
-    pthread_cond_destroy(&w->finished);
-    pthread_cond_destroy(&w->work);
-    pthread_mutex_destroy(&w->lock);
-    free(w->each);
-    free(w);
+    pthread_mutex_lock(&all_lock);
+    const bool last = --w->users == 0;
+    workers **at = &all;
+    while (*at != w) at = &(*at)->next;
+    if (last) *at = w->next;
+    pthread_mutex_unlock(&all_lock);
+    if (last) end(w);
 }
 
 int workers_count(const workers *w)
@@ -139,8 +175,9 @@ int workers_count(const workers *w)
 void workers_run(workers *w, int tasks, workers_task *task, void *context)
 {
     if (tasks <= 0) return;
+    pthread_mutex_lock(&w->running);
     const uint64_t run = (atomic_load(&w->claims) >> 32) + 1;
-    assert((uint32_t)atomic_load(&w->claims) == 0); /* one caller at a time, and never from inside a task */
+    assert((uint32_t)atomic_load(&w->claims) == 0); /* never from inside a task */
     w->task = task;
     w->context = context;
     w->tasks = tasks;
@@ -153,10 +190,12 @@ void workers_run(workers *w, int tasks, workers_task *task, void *context)
     }
     work_off(w, 0);
     for (int64_t until = clock_ns() + WAIT_SPIN_NS; atomic_load(&w->done) < tasks && clock_ns() < until;) wait_relax();
-    if (atomic_load(&w->done) == tasks) return;
-    pthread_mutex_lock(&w->lock); /* a worker has lost its core to someone else: perhaps it can have ours */
-    atomic_store(&w->caller_waits, true);
-    while (atomic_load(&w->done) < tasks) pthread_cond_wait(&w->finished, &w->lock);
-    atomic_store(&w->caller_waits, false);
-    pthread_mutex_unlock(&w->lock);
+    if (atomic_load(&w->done) < tasks) {
+        pthread_mutex_lock(&w->lock); /* a worker has lost its core to someone else: perhaps it can have ours */
+        atomic_store(&w->caller_waits, true);
+        while (atomic_load(&w->done) < tasks) pthread_cond_wait(&w->finished, &w->lock);
+        atomic_store(&w->caller_waits, false);
+        pthread_mutex_unlock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->running);
 }

@@ -192,6 +192,7 @@ static void hand_out(executor *x, slot *s)
             continue;
         }
         status rc = fail(&why, NOT_FINITE, "the model gave a vector that is not finite");
+        tally_add(&x->tally.not_finite, 1);
         log_line(LOG_ERROR, "not_finite", "sequences %d to %d of a request of %d", p.first, p.first + p.count - 1,
                  p.j->n);
         batcher_finish(x->queue, &p, 1, rc, &why, s->begun_ns, s->computed_ns);

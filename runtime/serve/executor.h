@@ -49,6 +49,7 @@ typedef struct {
     int64_t golden_ok, golden_failed;                /* rows that were looked at */
     int64_t device_errors;                           /* batches that it said NO_MEMORY, GPU_FAILED or GPU_LOST of */
     int64_t watchdog_trips;                          /* times that it was given up, as it said nothing */
+    int64_t not_finite;                              /* requests with a row that is not, in a batch */
 } executor_counts;
 
 typedef struct executor executor;

@@ -62,6 +62,7 @@ executor_counts tally_read(const executor_tally *t)
         .golden_failed = look(&t->golden_failed),
         .device_errors = look(&t->device_errors),
         .watchdog_trips = look(&t->watchdog_trips),
+        .not_finite = look(&t->not_finite),
     };
     look_at_all(c.batch_sequences, t->batch_sequences, EXECUTOR_SEQUENCE_EDGES + 1);
     look_at_all(c.batch_tokens, t->batch_tokens, EXECUTOR_TOKEN_EDGES + 1);

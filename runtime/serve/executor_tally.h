@@ -10,7 +10,7 @@
 typedef struct {
     _Atomic int64_t batches, batch_sequences[EXECUTOR_SEQUENCE_EDGES + 1], batch_tokens[EXECUTOR_TOKEN_EDGES + 1],
         service_ratio[EXECUTOR_RATIO_EDGES + 1], sequences, tokens, in_flight, golden_ok, golden_failed, device_errors,
-        watchdog_trips;
+        watchdog_trips, not_finite;
     _Atomic double ratio_sum, model_flops, busy_s;
 } executor_tally;
 

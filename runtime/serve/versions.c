@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "capacity.h"
+#include "runtime/base/clock.h"
 
 struct versions {
     pthread_mutex_t lock;               /* of all below, and of refs and next of every version */
@@ -57,7 +58,11 @@ static void retire_locked(versions *vs, version **slot)
     vs->retired = v;
 }
 
-static void begin_locked(version *v) { v->since_unix_s = time(NULL); }
+static void begin_locked(version *v)
+{
+    v->since_unix_s = time(NULL);
+    v->since_ns = clock_ns();
+}
 
 void versions_activate(versions *vs, version *next)
 {

@@ -22,7 +22,7 @@ typedef struct version {
     char    model_name[128];  /* as in replies */
     struct capacity *capacity; /* calibrated for it on this device; NULL: not; owned, freed with it */
     service_model service;    /* what its batches take, as of when it last answered */
-    int64_t since_unix_s;     /* when it was activated last */
+    int64_t since_unix_s, since_ns; /* when it was activated last, and by the clock that never jumps */
     int     refs;             /* the lock's; the slots that hold it count as one each */
     struct version *next;     /* retired, and not yet closed */
 } version;

@@ -2,9 +2,11 @@
 #include <CUnit/CUnit.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "server/answer.h"
 #include "server/http_exchange.h"
+#include "tests/support/versions_of.h"
 
 enum { READ_NS = 7000000 };
 static exchange e;
@@ -103,18 +105,27 @@ static void long_nonsense_is_quoted_in_part(void)
     CU_ASSERT(e.reply.n < 250);
 }
 
+static void device_close(backend *b) { (void)b; }
+static const backend_ops device = {.name = "none", .close = device_close};
+
 static void not_ready(void)
 {
     static const struct {
         int phase;
         const char *reason; /* NULL: it is ready */
     } cases[] = {{APP_LOADING, "the model is loading"}, {APP_READY, NULL}, {APP_DRAINING, NULL}, {APP_LOST, "a cable"}};
-    app a = {.lost = {"a cable"}};
+    engine *small = calloc(1, sizeof *small);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(small);
+    small->ops = &device;
+    app a = {.versions = versions_of(small), .lost = {"a cable"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CU_ASSERT(reads("x-other", "1", 1));
         atomic_store(&a.phase, cases[i].phase);
         e.c.app = &a;
-        bool ready = answer_ready(&e.c);
+        version *answers = answer_version(&e.c);
+        const bool ready = answers;
+        if (ready) CU_ASSERT_PTR_EQUAL(answers->engine, small);
+        versions_release(a.versions, answers);
         CU_ASSERT_EQUAL(ready, !cases[i].reason);
         CU_ASSERT_EQUAL(ready, !e.replied);
         if (ready) continue;
@@ -123,6 +134,7 @@ static void not_ready(void)
         out_bytes(&e.fields, "", 1);
         CU_ASSERT_PTR_NOT_NULL(strstr(e.fields.p, "retry-after: 1\r\n"));
     }
+    versions_close(a.versions);
 }
 
 static void refusals(void)

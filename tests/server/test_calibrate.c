@@ -25,12 +25,11 @@ static char text[1 << 16]; /* what the command said */
 static options with(const char *const *words)
 {
     options o;
-    const char *dir;
     error err;
     char *argv[16] = {"--backend", "cpu", "--threads", "1", "--batch-tokens", "200"};
     int argc = 6;
     for (; *words; words++) argv[argc++] = (char *)*words;
-    CU_ASSERT_EQUAL_FATAL(options_read(&o, COMMAND_CALIBRATE, argc, argv, &dir, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(options_read(&o, COMMAND_CALIBRATE, argc, argv, &err), OK);
     return o;
 }
 

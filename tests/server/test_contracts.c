@@ -6,26 +6,23 @@
 #include "server/contracts.h"
 
 static model_prompt prompts[] = {{.name = "query", .text = "query: "}, {.name = "passage", .text = "passage: "}};
-static engine  the_engine;
+static model_description the_model;
 static options the_options;
-static app     the_app;
 
-static const app *an_app(void)
+static void prepare(void)
 {
-    the_engine.description = (model_description){
+    the_model = (model_description){
         .dimensions = 384, .max_tokens = 256, .prompts = prompts, .n_prompts = 2, .default_prompt = -1};
     the_options = (options){.max_inputs = 4, .auto_truncate = true};
-    the_app.engine = &the_engine;
-    the_app.options = &the_options;
-    return &the_app;
 }
 
-typedef status reader(embed_contract *, const cJSON *, const app *, error *);
+typedef status reader(embed_contract *, const cJSON *, const model_description *, const options *, error *);
 
 static status read_with(reader *read, const char *text, embed_contract *out, cJSON **tree, error *err)
 {
     CU_ASSERT_EQUAL_FATAL(json_parse(tree, text, strlen(text), (json_limits){16, 1000}, err), OK);
-    return read(out, *tree, an_app(), err);
+    prepare();
+    return read(out, *tree, &the_model, &the_options, err);
 }
 
 static void refused(reader *read, const char *text, status why, const char *part)

@@ -11,6 +11,7 @@
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
+#include "tests/support/versions_of.h"
 
 static const int64_t MS = 1000000, S = 1000000000;
 enum { SERIES_MAX = 4000, FAMILIES_MAX = 100, NAME_MAX = 400 };
@@ -250,13 +251,17 @@ static const char *device_precision(const backend *b)
     return "float16";
 }
 
+static void device_close(backend *b) { (void)b; }
+
 static const backend_ops cpu = {.name = "cpu",
+                                .close = device_close,
                                 .slots = 1,
                                 .submit = device_submit,
                                 .collect = device_collect,
                                 .describe = device_describe,
                                 .precision = device_precision},
                          gpu = {.name = "cuda",
+                                .close = device_close,
                                 .slots = 1,
                                 .submit = device_submit,
                                 .collect = device_collect,
@@ -277,7 +282,7 @@ static void open_app(app *a)
     CU_ASSERT_EQUAL_FATAL(monitor_open(&a->monitor, o, &err), OK);
 }
 
-static void load_app(app *a, engine *e, const backend_ops *ops)
+static void load_app(app *a, const backend_ops *ops)
 {
     const policy_limits limits = {.objective_ns = 100 * MS,
                                   .max_wait_ns = 10 * S,
@@ -288,6 +293,8 @@ static void load_app(app *a, engine *e, const backend_ops *ops)
                                   .max_requests = 100};
     const service_table times = {.row = {{1, 1, MS, 0}, {100, 1, 20 * MS, 0}}, .n = 2};
     error err;
+    engine *e = malloc(sizeof *e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(e);
     *e = (engine){.ops = ops,
                   .digest = "0123abcd",
                   .load_ns = 250 * MS,
@@ -295,12 +302,11 @@ static void load_app(app *a, engine *e, const backend_ops *ops)
                   .options = {.batch_tokens = 100, .batch_sequences = 1}};
     e->description.dimensions = 4;
     e->description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};
+    strcpy(e->description.name, "small");
+    a->versions = versions_of(e);
     CU_ASSERT_EQUAL_FATAL(batcher_open(&a->queue, limits, &times, &err), OK);
     CU_ASSERT_EQUAL_FATAL(
-        executor_start(&a->executor, e, a->queue, 0, (executor_options){1000, EXECUTOR_GOLDEN_MS}, &err), OK);
-    a->engine = e;
-    a->model_name = "small";
-    strcpy(a->version, "small");
+        executor_start(&a->executor, a->versions, a->queue, 0, (executor_options){1000, EXECUTOR_GOLDEN_MS}, &err), OK);
     atomic_store(&a->phase, APP_READY);
 }
 
@@ -310,7 +316,16 @@ static void close_app(app *a)
     if (a->queue) batcher_close(a->queue);
     CU_ASSERT_EQUAL(executor_join(a->executor, &err), OK);
     batcher_free(a->queue);
+    versions_close(a->versions);
     monitor_close(a->monitor);
+}
+
+/* What no loop reads meanwhile may be changed. */
+static version *active(const app *a)
+{
+    version *v = versions_acquire(a->versions);
+    versions_release(a->versions, v);
+    return v;
 }
 
 /* The caller's to free; clean. */
@@ -357,7 +372,8 @@ static void compute(app *a, int tokens)
     error err;
     sem_t finished;
     sem_init(&finished, 0, 0);
-    job j = {.n = 1,
+    job j = {.engine = active(a)->engine,
+             .n = 1,
              .ids = ids,
              .starts = starts,
              .deadline_ns = INT64_MAX,
@@ -396,9 +412,8 @@ static void phases_are_told(void)
         int phase, ready, draining;
     } rows[] = {{APP_READY, 1, 0}, {APP_DRAINING, 0, 1}, {APP_LOST, 0, 0}};
     app a;
-    engine e;
     open_app(&a);
-    load_app(&a, &e, &cpu);
+    load_app(&a, &cpu);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         atomic_store(&a.phase, rows[i].phase);
         char *text = scraped(&a, NULL);
@@ -413,9 +428,8 @@ static void numbers_are_those_of_monitor_queue_and_device(void)
 {
     static const int sizes[] = {1, 10, 64, 65};
     app a;
-    engine e;
     open_app(&a);
-    load_app(&a, &e, &cpu);
+    load_app(&a, &cpu);
     for (int i = 0; i < 4; i++) compute(&a, sizes[i]);
     for (int i = 0; i < 7; i++) end_request(&a, 200, 3 * MS);
     end_request(&a, 200, 200 * MS);
@@ -471,10 +485,11 @@ static void numbers_are_those_of_monitor_queue_and_device(void)
 static void load_is_what_came_over_the_capacity(void)
 {
     app a;
-    engine e;
-    capacity measured = {.knee_tokens_per_s = 50};
+    capacity *measured = calloc(1, sizeof *measured);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(measured);
+    measured->knee_tokens_per_s = 50;
     open_app(&a);
-    load_app(&a, &e, &cpu);
+    load_app(&a, &cpu);
     monitor_tick(a.monitor, 100 * S);
     for (int i = 0; i < 5; i++) end_request(&a, i ? 200 : 429, MS); /* 100 tokens in 10 s */
     monitor_tick(a.monitor, 110 * S);
@@ -484,12 +499,12 @@ static void load_is_what_came_over_the_capacity(void)
     CU_ASSERT(fabs(value(text, "beeline_load_ratio") / (10 / learned) - 1) < 1e-9);
     CU_ASSERT(fabs(value(text, "beeline_slo_burn_rate{window=\"1h\"}") - 20) < 1e-9);
     free(text);
-    a.capacity = &measured;
+    active(&a)->capacity = measured;
     text = scraped(&a, NULL);
     CU_ASSERT_EQUAL(value(text, "beeline_capacity_tokens_per_second"), 50);
     CU_ASSERT(fabs(value(text, "beeline_load_ratio") - 0.2) < 1e-9);
     free(text);
-    measured.knee_tokens_per_s = 0; /* the objective cannot be met */
+    measured->knee_tokens_per_s = 0; /* the objective cannot be met */
     text = scraped(&a, NULL);
     CU_ASSERT(fabs(value(text, "beeline_capacity_tokens_per_second") / learned - 1) < 1e-9);
     free(text);
@@ -503,9 +518,8 @@ static void a_gpu_has_its_own_and_a_cpu_none(void)
                                            "beeline_watchdog_trips_total{gpu=\"0\"}"};
     for (int g = 0; g < 2; g++) {
         app a;
-        engine e;
         open_app(&a);
-        load_app(&a, &e, g ? &gpu : &cpu);
+        load_app(&a, g ? &gpu : &cpu);
         char *text = scraped(&a, NULL);
         for (size_t i = 0; i < sizeof only_gpu / sizeof *only_gpu; i++)
             CU_ASSERT(isnan(value(text, only_gpu[i])) == !g);
@@ -518,10 +532,9 @@ static void a_gpu_has_its_own_and_a_cpu_none(void)
 static void names_are_escaped(void)
 {
     app a;
-    engine e;
     open_app(&a);
-    load_app(&a, &e, &cpu);
-    a.model_name = "a\"b\\c\nd\xff\xc3\xa9";
+    load_app(&a, &cpu);
+    strcpy(active(&a)->model_name, "a\"b\\c\nd\xff\xc3\xa9");
     char *text = scraped(&a, NULL);
     CU_ASSERT_EQUAL(value(text,
                           "beeline_model_info{model=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\xc3\xa9\",version=\"small\","
@@ -534,10 +547,9 @@ static void names_are_escaped(void)
 static void the_set_of_series_is_there_from_the_start(void)
 {
     app a;
-    engine e;
     int before, after;
     open_app(&a);
-    load_app(&a, &e, &cpu);
+    load_app(&a, &cpu);
     free(scraped(&a, &before));
     for (int i = 1; i < MONITOR_CODES; i++)
         for (int n = 0; n < 100; n++) end_request(&a, monitor_codes[i], n * n * n * MS);

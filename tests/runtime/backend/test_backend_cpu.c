@@ -493,6 +493,26 @@ static void it_says_what_it_runs_on(void)
     backend_cpu.close(b);
 }
 
+/* As a version that is to be loaded beside: what it takes grows by its weights. */
+static void it_says_what_another_would_take(void)
+{
+    model_description d = {.task = TASK_EMBED,
+                           .shape = {.vocab = 1000, .positions = 64, .types = 2, .layers = 2, .hidden = 64, .heads = 2,
+                                     .inner = 128}};
+    const int64_t layer = (4 * 64 * 64 + 2 * 64 * 128) * 4, words = 1066 * 64 * 4;
+    int64_t wanted[2], available;
+    backend *b = open_tiny(POOL_MEAN, ACTIVATION_GELU, 1, NULL);
+    for (int i = 0; i < 2; i++) {
+        available = 0;
+        backend_cpu.room(b, &d, &wanted[i], &available);
+        CU_ASSERT(wanted[i] >= words + d.shape.layers * layer);
+        CU_ASSERT(available > 0);
+        d.shape.layers += 10;
+    }
+    CU_ASSERT(wanted[1] - wanted[0] >= 10 * layer && wanted[1] - wanted[0] < 12 * layer);
+    backend_cpu.close(b);
+}
+
 void backend_cpu_suite(CU_pSuite s)
 {
     CU_add_test(s, "every pooling, alone and joined, agrees with the plain encoder on weights that are gone",
@@ -508,4 +528,5 @@ void backend_cpu_suite(CU_pSuite s)
     CU_add_test(s, "ids, types, lengths and sizes out of range are refused before they are used",
                 a_batch_out_of_range_is_refused);
     CU_add_test(s, "it says what it runs on", it_says_what_it_runs_on);
+    CU_add_test(s, "it says what another version would take beside it", it_says_what_another_would_take);
 }

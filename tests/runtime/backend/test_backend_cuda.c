@@ -516,6 +516,29 @@ static void it_says_what_it_runs_on(void)
     model_close(m);
 }
 
+/* As a version that is to be loaded beside: what it takes grows by its weights. */
+static void it_says_what_another_would_take(void)
+{
+    model_description d = {.task = TASK_EMBED,
+                           .shape = {.vocab = 1000, .positions = 64, .types = 2, .layers = 2, .hidden = 64, .heads = 2,
+                                     .inner = 128}};
+    const int64_t layer = (4 * 64 * 64 + 2 * 64 * 128) * 2, words = 1066 * 64 * 2;
+    int64_t wanted[2], available;
+    model *m = small_model_open(narrow);
+    small_model_pool(m, POOL_MEAN);
+    backend *b = open_cuda(m, 16, 1, NULL);
+    for (int i = 0; i < 2; i++) {
+        available = 0;
+        beeline_backend.room(b, &d, &wanted[i], &available);
+        CU_ASSERT(wanted[i] >= words + d.shape.layers * layer);
+        CU_ASSERT(available > 0);
+        d.shape.layers += 10;
+    }
+    CU_ASSERT(wanted[1] - wanted[0] >= 10 * layer && wanted[1] - wanted[0] < 12 * layer);
+    close_cuda(b);
+    model_close(m);
+}
+
 void backend_cuda_suite(CU_pSuite s)
 {
     CU_add_test(s, "every pooling, alone and joined, agrees with the CPU backend", every_pooling_agrees);
@@ -540,4 +563,5 @@ void backend_cuda_suite(CU_pSuite s)
     CU_add_test(s, "a weight beyond float16 is refused by tensor and value; bfloat16 takes it",
                 a_weight_beyond_float16_is_refused_by_name);
     CU_add_test(s, "it says what it runs on", it_says_what_it_runs_on);
+    CU_add_test(s, "it says what another version would take beside it", it_says_what_another_would_take);
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -177,6 +178,48 @@ static void a_foolish_number_is_refused(void)
     CU_ASSERT_EQUAL(workers_open(&w, WORKERS_MOST + 1, &err), BAD_INPUT);
 }
 
+static void pools_of_one_size_are_one(void)
+{
+    static tally t;
+    workers *first = open_workers(3), *second = open_workers(3), *other = open_workers(2);
+    CU_ASSERT_PTR_EQUAL(first, second);
+    CU_ASSERT_PTR_NOT_EQUAL(first, other);
+    workers_close(first);
+    memset(&t, 0, sizeof t);
+    workers_run(second, TASKS, count_task, &t);
+    int wrong = 0;
+    for (int i = 0; i < TASKS; i++) wrong += t.count[i] != 1;
+    CU_ASSERT_EQUAL(wrong, 0);
+    workers_close(second);
+    workers_close(other);
+}
+
+static void *call_again_and_again(void *arg)
+{
+    static _Thread_local tally t;
+    workers *w = arg;
+    intptr_t wrong = 0;
+    for (int run = 0; run < 300; run++) {
+        memset(&t, 0, sizeof t);
+        workers_run(w, 20, count_task, &t);
+        for (int i = 0; i < 20; i++) wrong += t.count[i] != 1;
+    }
+    return (void *)wrong;
+}
+
+static void callers_wait_for_each_other(void)
+{
+    pthread_t caller[3];
+    workers *w = open_workers(3);
+    for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&caller[i], NULL, call_again_and_again, w), 0);
+    for (int i = 0; i < 3; i++) {
+        void *wrong;
+        pthread_join(caller[i], &wrong);
+        CU_ASSERT_PTR_NULL(wrong);
+    }
+    workers_close(w);
+}
+
 void workers_suite(CU_pSuite s)
 {
     CU_add_test(s, "every task runs once, on a worker that exists", every_task_runs_once);
@@ -187,5 +230,7 @@ void workers_suite(CU_pSuite s)
     CU_add_test(s, "a pool that never ran can be closed", a_pool_that_never_ran_ends);
     CU_add_test(s, "0 threads means one for each core of the affinity mask", the_affinity_mask_counts);
     CU_add_test(s, "the pool's threads block signals, the caller does not", signals_stay_with_the_caller);
+    CU_add_test(s, "pools of one size are one, which the last to leave ends", pools_of_one_size_are_one);
+    CU_add_test(s, "callers wait for each other", callers_wait_for_each_other);
     CU_add_test(s, "fewer than 0 or more than 256 threads are refused", a_foolish_number_is_refused);
 }

@@ -423,9 +423,27 @@ static void what_was_learned_changes_the_plan(void)
     batcher *b = batcher_make(1);
     CU_ASSERT_EQUAL(batcher_plan(b).budget_tokens, BUDGET);
     CU_ASSERT(batcher_plan(b).ns_per_token > 900 && batcher_plan(b).ns_per_token < 1100);
-    for (int i = 0; i < 100; i++) batcher_learn(b, BUDGET, 1, 4 * BUDGET * 1000);
+    for (int i = 0; i < 100; i++) batcher_learn(b, NULL, BUDGET, 1, 4 * BUDGET * 1000);
     CU_ASSERT(batcher_plan(b).ns_per_token > 2000);
-    CU_ASSERT_EQUAL(batcher_calibrated_ns(b, BUDGET, 1), BUDGET * 1000); /* the table stays */
+    end(b);
+}
+
+/* What still runs of the version before says nothing of the one that answers. */
+static void only_the_version_that_answers_is_learned_of(void)
+{
+    static char versions[2];
+    struct engine *const before = (void *)&versions[0], *const now = (void *)&versions[1];
+    batcher *b = batcher_make(1);
+    const service_model kept = batcher_service(b);
+    error err;
+    CU_ASSERT_EQUAL(batcher_set_service(b, now, BUDGET, &kept, &err), OK);
+    for (int i = 0; i < 100; i++) CU_ASSERT_EQUAL(batcher_learn(b, before, BUDGET, 1, 4 * BUDGET * 1000), 0);
+    CU_ASSERT(batcher_plan(b).ns_per_token < 1100);
+    for (int i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(batcher_learn(b, now, BUDGET, 1, 4 * BUDGET * 1000), BUDGET * 1000); /* the table stays */
+    CU_ASSERT(batcher_plan(b).ns_per_token > 2000);
+    CU_ASSERT_EQUAL(batcher_set_service(b, before, BUDGET, &kept, &err), OK);
+    CU_ASSERT(batcher_plan(b).ns_per_token < 1100);
     end(b);
 }
 
@@ -760,6 +778,8 @@ void batcher_suite(CU_pSuite s)
     CU_add_test(s, "what is taken makes its device busy for as long as predicted", what_is_taken_makes_its_device_busy);
     CU_add_test(s, "a device that is idle earlier than predicted is known to be", an_idle_device_is_known_to_be);
     CU_add_test(s, "what was learned changes the plan, not the table", what_was_learned_changes_the_plan);
+    CU_add_test(s, "only the version that answers is learned of, and its times come and go with it",
+                only_the_version_that_answers_is_learned_of);
     CU_add_test(s, "close drains what is queued, and says so", close_drains_what_is_queued);
     CU_add_test(s, "waiting ends with work or when it is late", waiting_ends_when_it_should);
     CU_add_test(s, "G86 abandoned requests are told once, and so is who comes later", abandoned_requests_are_told_once);

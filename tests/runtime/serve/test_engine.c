@@ -9,6 +9,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/serve/executor.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/versions_of.h"
 
 enum { GOLDEN_EVERY_MS = 5 };
 
@@ -360,7 +361,7 @@ static void the_sequences_fit_the_batch(void)
     tiny_folder_remove(folder);
 }
 
-typedef struct { engine *e; batcher *queue; executor *x; } running;
+typedef struct { engine *e; versions *vs; batcher *queue; executor *x; } running;
 
 static void run(running *r)
 {
@@ -375,9 +376,10 @@ static void run(running *r)
                                   .max_requests = 100};
     begin(embedding);
     CU_ASSERT_EQUAL_FATAL(open_engine(&r->e, ENGINE_CUDA, (engine_options){0}, &err), OK);
+    r->vs = versions_of(r->e);
     atomic_store(&batches, 0); /* from here on the executor's */
     CU_ASSERT_EQUAL_FATAL(batcher_open(&r->queue, limits, &r->e->seed, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->e, r->queue, 0, options, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&r->x, r->vs, r->queue, 0, options, &err), OK);
 }
 
 static void stop(running *r, status expected)
@@ -386,7 +388,7 @@ static void stop(running *r, status expected)
     batcher_close(r->queue);
     CU_ASSERT_EQUAL(executor_join(r->x, &why), expected);
     batcher_free(r->queue);
-    engine_close(r->e);
+    versions_close(r->vs);
     tiny_folder_remove(folder);
 }
 

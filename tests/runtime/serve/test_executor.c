@@ -14,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/flight.h"
 #include "runtime/serve/executor.h"
+#include "tests/support/versions_of.h"
 
 enum { DIMENSIONS = 4, MANY = 20 };
 
@@ -98,12 +99,14 @@ static status fake_collect(backend *b, int slot, float *out, uint8_t *finite, er
     return OK;
 }
 
+static void fake_close(backend *b) { (void)b; }
+
 static const backend_ops one_slot = {.abi = BACKEND_ABI, .name = "fake", .slots = 1, .submit = fake_submit,
-                                     .collect = fake_collect},
+                                     .collect = fake_collect, .close = fake_close},
                          two_slots = {.abi = BACKEND_ABI, .name = "fake", .slots = 2, .submit = fake_submit,
-                                      .collect = fake_collect},
+                                      .collect = fake_collect, .close = fake_close},
                          three_slots = {.abi = BACKEND_ABI, .name = "fake", .slots = 3, .submit = fake_submit,
-                                        .collect = fake_collect};
+                                        .collect = fake_collect, .close = fake_close};
 static const backend_ops *const all_ops[] = {&one_slot, &two_slots, &three_slots};
 enum { SLOTS_MOST = sizeof all_ops / sizeof *all_ops };
 
@@ -164,7 +167,7 @@ static void end(request *r)
     free(r);
 }
 
-typedef struct { engine e; batcher *queue; executor *x; } bench;
+typedef struct { engine *e; versions *vs; batcher *queue; executor *x; } bench;
 
 static const int64_t HOUR_NS = 3600000000000;
 
@@ -185,11 +188,13 @@ static void begin_at(bench *t, const backend_ops *ops, int tokens, int sequences
     CU_ASSERT_FATAL(device < devices + sizeof devices / sizeof *devices);
     sem_init(&device->stuck, 0, 0);
     atomic_store(&pends, 0);
-    t->e.ops = ops;
-    t->e.device = device;
-    t->e.description.dimensions = DIMENSIONS;
-    t->e.description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};
-    t->e.options = (engine_options){.batch_tokens = tokens, .batch_sequences = sequences};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t->e = calloc(1, sizeof *t->e));
+    t->e->ops = ops;
+    t->e->device = device;
+    t->e->description.dimensions = DIMENSIONS;
+    t->e->description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};
+    t->e->options = (engine_options){.batch_tokens = tokens, .batch_sequences = sequences};
+    t->vs = versions_of(t->e);
     CU_ASSERT_EQUAL_FATAL(batcher_open(&t->queue, limits, &times, &err), OK);
 }
 
@@ -203,7 +208,7 @@ static void go(bench *t, int deadline_ms)
 {
     error err;
     const executor_options options = {.batch_deadline_ms = deadline_ms, .golden_every_ms = EXECUTOR_GOLDEN_MS};
-    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, &t->e, t->queue, 0, options, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(executor_start(&t->x, t->vs, t->queue, 0, options, &err), OK);
 }
 
 static void finish(bench *t)
@@ -212,6 +217,7 @@ static void finish(bench *t)
     batcher_close(t->queue);
     CU_ASSERT_EQUAL(executor_join(t->x, &why), OK);
     batcher_free(t->queue);
+    versions_close(t->vs);
     CU_ASSERT_FALSE(device->misused);
 }
 
@@ -219,6 +225,7 @@ static void submit(bench *t, request *r)
 {
     error err;
     int   retry;
+    r->j.engine = t->e;
     CU_ASSERT_EQUAL(batcher_submit(t->queue, &r->j, &retry, &err), OK);
 }
 
@@ -610,7 +617,7 @@ static void lose_the_device(const backend_ops *ops, int id, int deadline_ms, con
     batcher_close(t.queue);
     CU_ASSERT_EQUAL(executor_join(t.x, &why), GPU_LOST); /* does not wait for the stuck */
     batcher_free(t.queue);
-    memset(&t.e, 0xff, sizeof t.e);
+    versions_close(t.vs);
     for (int i = 0; i < 5; i++) end(r[i]);
     free(late);
     if (stuck) come_back(&t);
@@ -649,6 +656,7 @@ static void joining_does_not_wait_for_the_stuck(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "has not returned"));
     answered(r, GPU_LOST);
     batcher_free(t.queue);
+    versions_close(t.vs);
     end(r);
     come_back(&t);
     CU_ASSERT_EQUAL(executor_join(NULL, &why), OK);

@@ -8,6 +8,7 @@
 #include "runtime/serve/knee.h"
 #include "tests/support/child.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/versions_of.h"
 
 enum { SLEEP_MS = 4, LONGEST = 64 };
 
@@ -105,63 +106,67 @@ static engine *begin(engine_backend asked, int batch_sequences)
     return e;
 }
 
-static void end(engine *e)
+static void end(versions *vs)
 {
-    engine_close(e);
+    versions_close(vs);
     tiny_folder_remove(folder);
 }
 
 static void an_objective_that_always_holds(void)
 {
     engine *e = begin(ENGINE_CPU, 16);
+    versions *vs = versions_of(e);
     const knee_plan plan = quick(e, 3600000000000);
     knee k;
     error err;
-    CU_ASSERT_EQUAL(knee_find(&k, e, &plan, &err), OK);
+    CU_ASSERT_EQUAL(knee_find(&k, vs, &plan, &err), OK);
     CU_ASSERT(k.saturated_tokens_per_s > 0);
     CU_ASSERT(k.requests_per_s > 0 && k.tokens_per_s >= k.requests_per_s &&
               k.tokens_per_s <= LONGEST * k.requests_per_s);
     CU_ASSERT(k.p50_ms > 0 && k.p99_ms >= k.p50_ms);
     CU_ASSERT(lines >= 4); /* full, alone, one that held, and again */
     CU_ASSERT_PTR_NOT_NULL(strstr(last_line, ": holds"));
-    end(e);
+    end(vs);
 }
 
 static void one_that_never_does(void)
 {
     engine *e = begin(ENGINE_CPU, 16);
+    versions *vs = versions_of(e);
     const knee_plan plan = quick(e, 1);
     knee k;
     error err;
-    CU_ASSERT_EQUAL(knee_find(&k, e, &plan, &err), OK);
+    CU_ASSERT_EQUAL(knee_find(&k, vs, &plan, &err), OK);
     CU_ASSERT(k.saturated_tokens_per_s > 0);
     CU_ASSERT(k.requests_per_s <= 0 && k.tokens_per_s <= 0);
     CU_ASSERT(k.p50_ms > 0 && k.p99_ms >= k.p50_ms); /* of a request alone: how far off it is */
     CU_ASSERT_EQUAL(lines, 2);
-    end(e);
+    end(vs);
 }
 
 /* One sequence a batch, and it sleeps in each: the rates beyond are known without a clock. */
 static void no_knee_is_above_the_device(void)
 {
     engine *e = begin(ENGINE_CUDA, 1);
+    versions *vs = versions_of(e);
     atomic_store(&sleeps, true);
     const knee_plan plan = quick(e, 20 * SLEEP_MS * 1000000LL);
     const double most = 1000.0 / SLEEP_MS;
     knee k;
     error err;
-    CU_ASSERT_EQUAL(knee_find(&k, e, &plan, &err), OK);
+    CU_ASSERT_EQUAL(knee_find(&k, vs, &plan, &err), OK);
     CU_ASSERT(k.saturated_tokens_per_s > 0 && k.saturated_tokens_per_s <= most * LONGEST);
     CU_ASSERT(k.requests_per_s <= 2 * most); /* of 40 Poisson arrivals the rate is not so far off */
     CU_ASSERT(k.p50_ms >= SLEEP_MS);
     atomic_store(&sleeps, false);
-    end(e);
+    end(vs);
 }
 
 /* However long the objective is, and how few must make it. */
 static void refusals_end_the_search(void)
 {
     engine *e = begin(ENGINE_CUDA, 1);
+    versions *vs = versions_of(e);
     knee_plan plan = quick(e, 3600000000000);
     knee k;
     error err;
@@ -170,24 +175,25 @@ static void refusals_end_the_search(void)
     plan.ratio = 0.5;
     plan.pace.least_ns = 400000000;
     plan.pace.most_ns = 1000000000;
-    CU_ASSERT_EQUAL(knee_find(&k, e, &plan, &err), OK);
+    CU_ASSERT_EQUAL(knee_find(&k, vs, &plan, &err), OK);
     CU_ASSERT(k.tokens_per_s < 0.6 * k.saturated_tokens_per_s);
     CU_ASSERT(lines >= 3);
     atomic_store(&sleeps, false);
-    end(e);
+    end(vs);
 }
 
 /* The device gives up after so many batches of the search. */
 static bool ends_with(status why, int after)
 {
     engine *e = begin(ENGINE_CUDA, 4);
+    versions *vs = versions_of(e);
     const knee_plan plan = quick(e, 3600000000000);
     knee k = {.p50_ms = 1};
     error err = {""};
     atomic_store(&failure, why);
     atomic_store(&spared, atomic_load(&batches) + after);
-    const bool said = knee_find(&k, e, &plan, &err) == why && !strcmp(err.text, "told to fail");
-    end(e);
+    const bool said = knee_find(&k, vs, &plan, &err) == why && !strcmp(err.text, "told to fail");
+    end(vs);
     return said && k.saturated_tokens_per_s <= 0 && k.requests_per_s <= 0 && k.p50_ms <= 0;
 }
 

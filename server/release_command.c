@@ -1,0 +1,159 @@
+/* release_command.c - `beeline release`, `rollback` and `drain`: an order by the ops port, and how it goes.
+ *
+ * The server does the work: who goes away, with Ctrl-C, leaves a release going on. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "commands.h"
+#include "ops_client.h"
+#include "release_text.h"
+#include "runtime/base/json.h"
+
+enum { LOOK_MS = 100 };
+static const char CLEAR_LINE[] = "\r\033[K";
+
+static int say_no(const error *err)
+{
+    fprintf(stderr, "beeline: %s\n", err->text);
+    return EXIT_REFUSED;
+}
+
+/* *tree is the caller's. */
+static status ask(const options *o, const char *method, const char *target, const char *body, cJSON **tree, error *err)
+{
+    int code;
+    out answer = {0};
+    *tree = NULL;
+    status rc = ops_ask(o, method, target, body, &code, &answer, err);
+    if (rc == OK) rc = json_parse(tree, answer.p, answer.n, (json_limits){16, 10000}, err);
+    out_free(&answer);
+    return rc;
+}
+
+static void append_member(out *body, const char *name, const char *value)
+{
+    out_format(body, "\"%s\":", name);
+    out_json_string(body, value, strlen(value));
+}
+
+static status order(const options *o, const char *version, int64_t *number, error *err)
+{
+    out body = {0};
+    cJSON *tree = NULL;
+    int given = 0;
+    out_text(&body, "{");
+    append_member(&body, "version", version);
+    out_text(&body, ",");
+    append_member(&body, "reason", o->reason);
+    out_format(&body, ",\"breaking\":%s,\"shadow_s\":%d,\"bake_s\":%d}", o->breaking ? "true" : "false",
+               o->shadow_ms / 1000, o->bake_ms / 1000);
+    out_bytes(&body, "", 1);
+    status rc = body.failed ? fail(err, NO_MEMORY, "no memory for an order") : OK;
+    if (rc == OK) rc = ask(o, "POST", "/admin/release", body.p, &tree, err);
+    if (rc == OK) rc = json_int(&given, tree, "number", 1, INT32_MAX, err);
+    *number = given;
+    cJSON_Delete(tree);
+    out_free(&body);
+    return rc;
+}
+
+static void print(const out *text, FILE *f)
+{
+    if (text->n && !text->failed) fwrite(text->p, 1, text->n, f);
+    fflush(f);
+}
+
+/* One look: what has ended is printed for good, what goes on in one line that is written over. */
+static void show(const cJSON *release, const char *state, int *told)
+{
+    const bool terminal = isatty(STDOUT_FILENO);
+    out text = {0};
+    if (terminal) out_text(&text, CLEAR_LINE);
+    release_text_steps(&text, release, told);
+    if (terminal && !strcmp(state, "running")) release_text_progress(&text, release);
+    print(&text, stdout);
+    out_free(&text);
+}
+
+static int end_of(const cJSON *release, const char *state, const char *version)
+{
+    out reason = {0};
+    if (!strcmp(state, "done")) {
+        printf("%s answers\n", version);
+        return EXIT_OK;
+    }
+    release_text_reason(&reason, release);
+    fprintf(stderr, "beeline: %s was %s: %.*s\n", version, !strcmp(state, "rolled_back") ? "rolled back" : state,
+            (int)reason.n, reason.n ? reason.p : "");
+    out_free(&reason);
+    return EXIT_REFUSED;
+}
+
+int release_command(const options *o, const char *version)
+{
+    error err;
+    int64_t number;
+    int told = 0;
+    if (!*o->reason) {
+        fprintf(stderr, "beeline: --reason is missing: why, for the ledger\n");
+        return EXIT_USAGE;
+    }
+    if (order(o, version, &number, &err) != OK) return say_no(&err);
+    printf("release %lld of %s, which goes on when this ends\n", (long long)number, version);
+    for (;;) {
+        cJSON *release;
+        if (ask(o, "GET", "/admin/release", NULL, &release, &err) != OK) return say_no(&err);
+        const char *state = release_text_state(release, number);
+        if (!*state) {
+            cJSON_Delete(release);
+            (void)!fail(&err, CONFLICT, "another release has begun since; the ledger says how %lld ended", (long long)number);
+            return say_no(&err);
+        }
+        show(release, state, &told);
+        if (strcmp(state, "running")) {
+            const int code = end_of(release, state, version);
+            cJSON_Delete(release);
+            return code;
+        }
+        cJSON_Delete(release);
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+}
+
+int rollback_command(const options *o, const char *none)
+{
+    error err;
+    cJSON *tree;
+    out body = {0};
+    (void)none;
+    if (!*o->reason) {
+        fprintf(stderr, "beeline: --reason is missing: why, for the ledger\n");
+        return EXIT_USAGE;
+    }
+    out_text(&body, "{");
+    append_member(&body, "reason", o->reason);
+    out_text(&body, "}");
+    out_bytes(&body, "", 1);
+    status rc = body.failed ? fail(&err, NO_MEMORY, "no memory for an order") : OK;
+    if (rc == OK) rc = ask(o, "POST", "/admin/rollback", body.p, &tree, &err);
+    out_free(&body);
+    if (rc != OK) return say_no(&err);
+    const char *version = NULL, *previous = NULL;
+    if (json_string(&version, tree, "version", &err) == OK && json_string(&previous, tree, "previous", &err) == OK)
+        printf("%s answers again, switched in %.3f ms; before it %s did\n", version ? version : "",
+               cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(tree, "ms")), previous ? previous : "");
+    cJSON_Delete(tree);
+    return EXIT_OK;
+}
+
+int drain_command(const options *o, const char *none)
+{
+    error err;
+    cJSON *tree;
+    (void)none;
+    if (ask(o, "POST", "/admin/drain", "{}", &tree, &err) != OK) return say_no(&err);
+    cJSON_Delete(tree);
+    printf("draining: what has come is answered, then the server ends\n");
+    return EXIT_OK;
+}

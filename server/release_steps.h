@@ -1,0 +1,46 @@
+/* release_steps.h - what is done in each step of a release, in the control thread.  The order, what is told and what is
+ * written down are release.c's. */
+#ifndef SERVER_RELEASE_STEPS_H
+#define SERVER_RELEASE_STEPS_H
+#include <pthread.h>
+#include "monitor.h"
+#include "release.h"
+#include "runtime/serve/bake.h"
+#include "state.h"
+
+typedef struct release_work {
+    app *a;
+    release_order order;
+    atomic_bool *closing;                                  /* the server ends */
+    void (*say)(struct release_work *w, const char *line); /* how the step goes, for whoever looks on */
+    manifest *manifest;                                    /* of the candidate, as first read */
+    model_description model;                               /* likewise */
+    version *candidate;                                    /* NULL: none, or the versions' */
+    state_version subject;
+    double golden_limit, golden_least;
+    bake_numbers before; /* of the version that answers, when the release began */
+    monitor_sum at_switch;
+    int64_t not_finite_at_switch, switched_ns;
+    pthread_mutex_t *lock; /* of the two below, and of every change of who answers once it is the candidate */
+    bool baking, reverted; /* reverted: somebody has rolled back meanwhile, for `verdict` */
+    error verdict;
+} release_work;
+
+typedef struct {
+    const char *name;
+    /* OK with a detail in err->text, or the failure.  EMPTY: there is nothing to do. */
+    status (*run)(release_work *w, error *err);
+    bool refuses; /* what fails here is the candidate's fault */
+} release_row;
+extern const release_row release_rows[STEPS];
+
+/* Before the first step: the numbers of the version that answers. */
+void release_begin(release_work *w);
+/* The previous version answers again, with its own forecasts.  NOT_FOUND: there is none.  With w->lock held. */
+status release_revert(release_work *w, error *err);
+/* The two versions change places; without a release. */
+status release_exchange(app *a, error *err);
+/* What a crash starts on from now on is what answers now. */
+void release_keep(app *a);
+void release_subject(state_version *s, const version *v); /* v NULL: none */
+#endif
