@@ -4,11 +4,11 @@
  * ends without saying so is no error here: framing shows whether a message is whole. */
 #ifndef SERVER_HTTP_TLS_H
 #define SERVER_HTTP_TLS_H
-#include <event2/event.h>
 #include "runtime/base/status.h"
 
 typedef struct http_tls http_tls;
 struct bufferevent;
+struct event_base;
 
 /* PEM files.  BAD_INPUT says which file, and why: it cannot be read, or the key is not the certificate's. */
 status http_tls_open(http_tls **out, const char *certificate, const char *private_key, error *err);

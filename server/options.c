@@ -302,6 +302,14 @@ void options_help(FILE *f, command_bit command)
     }
 }
 
+/* The path of an URL may be a secret, as a webhook's is. */
+static int shown(const char *text)
+{
+    const char *host = strncmp(text, "http", 4) ? NULL : strstr(text, "://");
+    const size_t n = host ? (size_t)(host + 3 - text) + strcspn(host + 3, "/?") : strlen(text);
+    return n < 80 ? (int)n : 80;
+}
+
 bool options_line(const options *o, command_bit command, int n, char line[160])
 {
     for (int i = 0; i < ROWS; i++) {
@@ -319,7 +327,7 @@ bool options_line(const options *o, command_bit command, int n, char line[160])
             snprintf(number, sizeof number, r->kind == KIND_TIME ? "%dms" : "%d", whole);
             text = r->kind != KIND_BOOL ? number : yes ? "true" : "false";
         }
-        snprintf(line, 160, "%s=%.80s (%s)", r->name + 2, text, source[i]);
+        snprintf(line, 160, "%s=%.*s (%s)", r->name + 2, shown(text), text, source[i]);
         return true;
     }
     return false;

@@ -302,6 +302,7 @@ static bool end(server *s)
     error why;
     http_close(s->a.ops);        /* a scrape reads the executor */
     release_close(s->a.release); /* its batches are answered while the executor lives */
+    incidents_close(s->a.incidents);
     if (s->a.queue) batcher_close(s->a.queue);
     if (executor_join(s->a.executor, &why) != OK) return false;
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
@@ -309,7 +310,6 @@ static bool end(server *s)
     versions_close(s->a.versions);
     monitor_close(s->a.monitor);
     door_close(s->a.door);
-    incidents_close(s->a.incidents);
     ledger_close(s->a.ledger);
     state_close(s->a.state);
     return true;

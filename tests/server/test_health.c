@@ -72,10 +72,10 @@ static void *ask_until_lost(void *port)
 /* A race would be ThreadSanitizer's to see: this thread must not touch a socket, which to it are synchronised. */
 static void a_device_may_be_lost_while_requests_come(void)
 {
-    engine *model = calloc(1, sizeof *model);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    model->ops = &device;
-    app a = {.phase = APP_READY, .versions = versions_of(model)};
+    engine *small = calloc(1, sizeof *small);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(small);
+    small->ops = &device;
+    app a = {.phase = APP_READY, .versions = versions_of(small)};
     const http_limits limits = {.routes = routes, .n_routes = routes_count, .host = "127.0.0.1", .loops = 1,
                                 .max_connections = 100, .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000,
                                 .write_stall_ms = 10000, .max_body_bytes = 1 << 20, .max_parsing_bytes = 1 << 24,
