@@ -319,6 +319,7 @@ bool options_line(const options *o, command_bit command, int n, char line[160])
         if (!(r->commands & (int)command) || n-- > 0) continue;
         if (r->kind == KIND_TEXT) {
             memcpy(&text, field, sizeof text);
+            if (!text) text = ""; /* not read from a command line */
         } else {
             int whole = 0;
             bool yes = false;
