@@ -11,7 +11,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/serve/shadow.h"
 
-enum { DIMENSIONS = 4, LONGEST = 8, VOCAB = 100, MS = 1000000, LIMIT_MS = 30000, OFFERING = 2 };
+enum { DIMENSIONS = 4, LONGEST = 8, VOCAB = 100, MS = 1000000, ROOM = 100, LIMIT_MS = 30000, OFFERING = 2 };
 
 typedef enum { AGREES, OPPOSES, MOSTLY_AGREES, MOSTLY_OPPOSES, IS_ZERO, IS_NAN, FAILS_ONCE, IS_LOST } behaviour;
 
@@ -102,7 +102,7 @@ static void begin(behaviour b, int runs)
                                   .batch_sequences = 4,
                                   .longest = LONGEST,
                                   .executors = 1,
-                                  .max_requests = 100};
+                                  .max_requests = ROOM};
     error err;
     does = b;
     takes_ns = 1000;
@@ -245,8 +245,7 @@ static void nobody_asks(void)
     shadow_report r;
     error err;
     begin(AGREES, 1);
-    const shadow_run_options o = {
-        .queue = jobs, .live = &live, .candidate = &candidate, .limit_ms = 20, .stop = &stop};
+    const shadow_run_options o = {.queue = jobs, .live = &live, .candidate = &candidate, .limit_ms = 20, .stop = &stop};
     shadow_offer(sampled, &(shadow_sample){&live, NULL, LONGEST, NULL}); /* none is wanted: it is not even looked at */
     CU_ASSERT_EQUAL(shadow_run(sampled, &o, &r, &err), OK);
     CU_ASSERT(r.ran == 0 && r.failed == 0);
@@ -279,6 +278,43 @@ static void what_is_not_the_candidates_fault(void)
     end();
 }
 
+static void ignore(job *j, status result, const error *err) { (void)j, (void)result, (void)err; }
+
+/* Nobody takes from it, as if every device were busy for long. */
+static void a_full_queue_is_nobodys_failure(void)
+{
+    static const int32_t ids[ROOM * LONGEST], starts[] = {0, LONGEST};
+    job full[ROOM];
+    shadow_report r;
+    error err;
+    int retry_after_s;
+    float row[DIMENSIONS];
+    pthread_t loop;
+    int seed = 0;
+    begin(AGREES, 1);
+    for (int i = 0; i < ROOM; i++) {
+        full[i] = (job){.engine = &live,
+                        .n = 1,
+                        .ids = ids,
+                        .starts = starts,
+                        .deadline_ns = INT64_MAX,
+                        .rows = row,
+                        .done = ignore};
+        CU_ASSERT_EQUAL_FATAL(batcher_submit(jobs, &full[i], &retry_after_s, &err), OK);
+    }
+    const shadow_run_options o = {
+        .queue = jobs, .live = &live, .candidate = &candidate, .limit_ms = 300, .stop = &stop};
+    atomic_store(&offering, true);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&loop, NULL, offer, &seed), 0);
+    CU_ASSERT_EQUAL(shadow_run(sampled, &o, &r, &err), OK);
+    atomic_store(&offering, false);
+    pthread_join(loop, NULL);
+    CU_ASSERT(r.ran == 0 && r.failed == 0 && r.skipped > 0);
+    CU_ASSERT_EQUAL(shadow_judge(&r, &err), OK);
+    batcher_abandon(jobs, GPU_LOST, &err);
+    end();
+}
+
 void shadow_suite(CU_pSuite s)
 {
     CU_add_test(s, "a candidate that agrees passes, with both versions' times", one_that_agrees_passes);
@@ -292,4 +328,5 @@ void shadow_suite(CU_pSuite s)
     CU_add_test(s, "it ends when it is told to", it_ends_when_told);
     CU_add_test(s, "a lost device and a closed queue are the server's, not the candidate's",
                 what_is_not_the_candidates_fault);
+    CU_add_test(s, "a sample that finds no room in the queue is skipped", a_full_queue_is_nobodys_failure);
 }
