@@ -10,4 +10,9 @@ void versions_get(call *c);
 void ledger_get(call *c); /* the last lines, oldest first */
 void console_state_get(call *c);
 void drain_post(call *c); /* as SIGTERM: 202 */
+/* incident_routes.c */
+void incidents_get(call *c);             /* all of them, without bundles */
+void incident_get(call *c);              /* one, with its bundle */
+void incident_acknowledge_post(call *c); /* -> {id, state} */
+void incident_resolve_post(call *c);     /* {note} -> {id, state} */
 #endif

@@ -25,7 +25,7 @@ static void event(out *o, const flight_record *r, int64_t now_ns)
     out_text(o, "}");
 }
 
-void flight_dump(out *o)
+void flight_dump(out *o, int most)
 {
     flight_record *records = malloc(FLIGHT_EVENTS * sizeof *records);
     struct timespec wall;
@@ -43,8 +43,9 @@ void flight_dump(out *o)
         out_text(o, i ? ",\n{\"thread\":" : "\n{\"thread\":");
         out_json_string(o, name, strlen(name));
         out_text(o, ",\"events\":[");
-        for (int k = 0; k < n; k++) {
-            out_text(o, k ? ",\n" : "\n");
+        const int first = n > most ? n - most : 0;
+        for (int k = first; k < n; k++) {
+            out_text(o, k > first ? ",\n" : "\n");
             event(o, &records[k], now_ns);
         }
         out_text(o, "]}");
@@ -75,7 +76,7 @@ status flight_dump_file(const char *directory, char path[PATH_MAX], error *err)
         path[0] = 0;
         return fail(err, BAD_INPUT, "the flight recorder's path has %d bytes, the limit is %d", n, PATH_MAX - 1);
     }
-    flight_dump(&o);
+    flight_dump(&o, FLIGHT_EVENTS);
     status rc = o.failed ? fail(err, NO_MEMORY, "no memory for the flight recorder's document") : OK;
     /* O_EXCL, O_NOFOLLOW: in a folder that others may write to, a file or a link that waits there is not ours. */
     int fd = rc == OK ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
@@ -93,6 +94,6 @@ status flight_dump_file(const char *directory, char path[PATH_MAX], error *err)
 void flight_get(call *c)
 {
     out o = {0};
-    flight_dump(&o);
+    flight_dump(&o, FLIGHT_EVENTS);
     call_reply(c, 200, "application/json", &o, "cache-control: no-store\r\n");
 }

@@ -1,4 +1,4 @@
-/* flight_dump.h - all that the flight recorder has, as one JSON document, for whoever asks and for a file.
+/* flight_dump.h - what the flight recorder has, as one JSON document, for whoever asks and for a file.
  *
  *   {"taken_at": "2026-11-25T04:10:00.123Z", "rings": [{"thread": "loop 0", "events": [
  *     {"ago_us": 123.4, "event": "batch", "sequences": 4, "device_us": 2100, "tokens": 64}, ...]}, ...]}
@@ -13,7 +13,8 @@
 
 struct call; /* http.h */
 
-void flight_dump(out *o); /* as every writer into an out: memory that is short is remembered there */
+/* Of each thread at most so many, its last.  As every writer into an out: memory that is short is remembered there. */
+void flight_dump(out *o, int most);
 /* Into a new file `path`, directory/beeline-flight-PID-UNIXMS.json, for its owner's eyes; the whole of it, or the file
  * is removed again. */
 status flight_dump_file(const char *directory, char path[PATH_MAX], error *err);

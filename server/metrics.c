@@ -7,6 +7,7 @@
 #include "build.h"
 #include "exposition.h"
 #include "http.h"
+#include "incidents.h"
 #include "monitor.h"
 #include "process.h"
 #include "release.h"
@@ -163,7 +164,7 @@ static void write_errors(exposition *e, const scrape *s, size_t field)
     (void)field;
     one_of(e, "target", "log", s->log_dropped);
     one_of(e, "target", "state", s->a->state ? state_write_errors(s->a->state) : 0);
-    one_of(e, "target", "incident", 0);
+    one_of(e, "target", "incident", s->a->incidents ? incidents_write_errors(s->a->incidents) : 0);
 }
 
 static void last_exit(exposition *e, const scrape *s, size_t field)

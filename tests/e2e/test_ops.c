@@ -35,7 +35,7 @@ static client_reply post(client *c, int port, const char *path, const char *body
 {
     char text[4096];
     snprintf(text, sizeof text,
-             "POST %s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n%s\r\n%s", path,
+             "POST %s HTTP/1.1\r\nhost: localhost\r\nx-operator: test\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n%s\r\n%s", path,
              strlen(body), headers, body);
     return client_ask(c, port, text);
 }
@@ -43,7 +43,7 @@ static client_reply post(client *c, int port, const char *path, const char *body
 static client_reply get(client *c, int port, const char *path)
 {
     char text[256];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nhost: x\r\n\r\n", path);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n", path);
     return client_ask(c, port, text);
 }
 

@@ -121,7 +121,7 @@ static double metric(const char *series)
 {
     client c;
     double value = NAN;
-    client_reply r = client_ask(&c, server.ops_port, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+    client_reply r = client_ask(&c, server.ops_port, "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n");
     CU_ASSERT_EQUAL(r.status, 200);
     const size_t n = strlen(series);
     for (const char *line = r.body; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
@@ -194,7 +194,7 @@ static char *embed_request(const char *text)
 {
     char *request = malloc(strlen(text) + 256);
     sprintf(request,
-            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n"
+            "POST /embed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n"
             "{\"inputs\":\"%s\"}",
             strlen(text) + 13, text);
     return request;
@@ -262,7 +262,7 @@ static void deadlines_are_kept_or_told(void)
     cJSON_Delete(report);
     client c;
     client_reply r = client_ask(&c, server.port,
-                                "POST /embed HTTP/1.1\r\nhost: x\r\nx-deadline-ms: 3\r\n"
+                                "POST /embed HTTP/1.1\r\nhost: localhost\r\nx-deadline-ms: 3\r\n"
                                 "content-type: application/json\r\ncontent-length: 18\r\n\r\n{\"inputs\":\"word5\"}");
     CU_ASSERT_EQUAL(r.status, 504); /* the device takes 4 ms for nothing */
     CU_ASSERT_PTR_NOT_NULL(strstr(r.body, "\"error_type\":\"Deadline\""));
@@ -285,7 +285,7 @@ static void write_giant(void)
     }
     sprintf(body + n, "]}");
     giant = malloc(strlen(body) + 256);
-    sprintf(giant, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+    sprintf(giant, "POST /embed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
             strlen(body), body);
     free(body);
 }

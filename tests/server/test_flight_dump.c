@@ -33,7 +33,7 @@ static cJSON *parsed(const char *p, size_t n)
 static cJSON *dumped(void)
 {
     out o = {0};
-    flight_dump(&o);
+    flight_dump(&o, FLIGHT_EVENTS);
     CU_ASSERT_FATAL(!o.failed);
     cJSON *tree = parsed(o.p, o.n);
     out_free(&o);
@@ -85,7 +85,7 @@ static void a_batch_looks_as_documented(void)
     out o = {0};
     attach("batch");
     flight_note(clock_ns() + 3600000000000, FLIGHT_BATCH, 4, 2100, 64);
-    flight_dump(&o);
+    flight_dump(&o, FLIGHT_EVENTS);
     out_bytes(&o, "", 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(o.p, ",\"event\":\"batch\",\"sequences\":4,\"device_us\":2100,\"tokens\":64}"));
     CU_ASSERT_PTR_NOT_NULL(strstr(o.p, "{\"ago_us\":-3")); /* later than the document */
@@ -119,6 +119,22 @@ static void a_full_ring_comes_whole(void)
     CU_ASSERT_EQUAL(number(events->child, "total_us"), FLIGHT_EVENTS + 1);
     CU_ASSERT_EQUAL(number(events->child->prev, "total_us"), 2 * FLIGHT_EVENTS - 1); /* cJSON's first knows the last */
     cJSON_Delete(tree);
+    flight_detach();
+}
+
+static void fewer_are_the_last(void)
+{
+    out o = {0};
+    attach("fewer");
+    for (int i = 0; i < 10; i++) flight_note(clock_ns(), FLIGHT_REQUEST, 200, (uint64_t)i, 0);
+    flight_dump(&o, 3);
+    cJSON *tree = parsed(o.p, o.n);
+    const cJSON *events = events_of(tree, "fewer");
+    CU_ASSERT_EQUAL_FATAL(cJSON_GetArraySize(events), 3);
+    CU_ASSERT_EQUAL(number(events->child, "total_us"), 7);
+    CU_ASSERT_EQUAL(number(events->child->prev, "total_us"), 9);
+    cJSON_Delete(tree);
+    out_free(&o);
     flight_detach();
 }
 
@@ -243,6 +259,7 @@ void flight_dump_suite(CU_pSuite s)
     CU_ADD_TEST(s, a_batch_looks_as_documented);
     CU_ADD_TEST(s, taken_at_is_the_wall_clock);
     CU_ADD_TEST(s, a_full_ring_comes_whole);
+    CU_ADD_TEST(s, fewer_are_the_last);
     CU_ADD_TEST(s, the_file_is_whole_and_for_its_owner_alone);
     CU_ADD_TEST(s, a_file_that_cannot_be_whole_is_removed);
     CU_ADD_TEST(s, what_lies_in_its_place_stays);

@@ -9,6 +9,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "server/http.h"
+#include "server/incidents.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "tests/support/versions_of.h"
@@ -482,6 +483,23 @@ static void numbers_are_those_of_monitor_queue_and_device(void)
     close_app(&a);
 }
 
+static void incidents_that_the_disk_does_not_take_are_counted(void)
+{
+    app a;
+    error err;
+    open_app(&a);
+    CU_ASSERT_EQUAL_FATAL(incidents_open(&a.incidents, &a, "/dev/null", "", &err), OK);
+    char *text = scraped(&a, NULL);
+    CU_ASSERT_EQUAL(value(text, "beeline_write_errors_total{target=\"incident\"}"), 0);
+    free(text);
+    incidents_report(a.incidents, CAUSE_GOLDEN, "", "wrong rows");
+    text = scraped(&a, NULL);
+    CU_ASSERT_EQUAL(value(text, "beeline_write_errors_total{target=\"incident\"}"), 1);
+    free(text);
+    incidents_close(a.incidents);
+    close_app(&a);
+}
+
 static void load_is_what_came_over_the_capacity(void)
 {
     app a;
@@ -572,6 +590,8 @@ void metrics_suite(CU_pSuite s)
     CU_add_test(s, "ready, draining, lost", phases_are_told);
     CU_add_test(s, "the numbers are those of the monitor, the queue and the device",
                 numbers_are_those_of_monitor_queue_and_device);
+    CU_add_test(s, "incidents that the disk does not take are counted",
+                incidents_that_the_disk_does_not_take_are_counted);
     CU_add_test(s, "load is what came in over the capacity: as calibrated, else as learned",
                 load_is_what_came_over_the_capacity);
     CU_add_test(s, "a GPU has numbers of its own, a CPU has none of them", a_gpu_has_its_own_and_a_cpu_none);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "server/app.h"
 #include "server/http.h"
+#include "server/incidents.h"
 #include "server/monitor.h"
 #include "server/ops_routes.h"
 #include "tests/support/client.h"
@@ -20,6 +21,10 @@ static const row rows[] = {
     {"GET /metrics", 200, "text/plain; version=0.0.4; charset=utf-8", "\nbeeline_ready 0\n"},
     {"GET /metrics?x=1", 200, "text/plain; version=0.0.4; charset=utf-8", "\nprocess_open_fds "},
     {"GET /admin/flight", 200, "application/json", "{"},
+    {"GET /admin/incidents", 200, "application/json", "[\n]\n"},
+    {"GET /admin/incidents/none", 404, "application/json", "no incident none"},
+    {"POST /admin/incidents/none/ack", 404, "application/json", "no incident none"},
+    {"POST /admin/incidents/none/resolve", 415, "application/json", "wanted application/json"},
     {"GET /health/live", 200, "application/json", "live"},
     {"GET /health/ready", 503, "application/json", "the model is loading"},
     {"GET /health/startup", 503, "application/json", "the model is loading"},
@@ -53,6 +58,7 @@ static void each_route_answers_before_the_model_does(void)
                                 .max_parsing_bytes = 1 << 24,
                                 .name = "ops"};
     CU_ASSERT_EQUAL_FATAL(monitor_open(&a.monitor, o, &err), OK);
+    CU_ASSERT_EQUAL_FATAL(incidents_open(&a.incidents, &a, "", "", &err), OK);
     CU_ASSERT_EQUAL_FATAL(http_open(&a.ops, limits, &a, &err), OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char request[128];
@@ -68,6 +74,7 @@ static void each_route_answers_before_the_model_does(void)
         client_close(&c);
     }
     http_close(a.ops);
+    incidents_close(a.incidents);
     monitor_close(a.monitor);
 }
 
