@@ -267,7 +267,7 @@ static void refuse_route(connection *k, int code, const char *allow)
     if (code == 405) snprintf(headers, sizeof headers, "allow: %s\r\n", allow);
     for (int i = 0; i < s->limits.n_routes && !c->record.route; i++) { /* a path says no in its own shape */
         const route *r = &s->limits.routes[i];
-        if (code == 405 && route_matches(r, path, c->wildcard)) c->record.route = r;
+        if (code != 404 && route_matches(r, path, c->wildcard)) c->record.route = r;
     }
     if (code == 501) k->keep_alive = false; /* who knows what such a request means to what follows */
     refuse(k, code, headers, "%s: %.*s %.*s", code == 404 ? "no such path" : "no such method here",

@@ -8,6 +8,6 @@
 #include "out.h"
 
 enum { INCIDENTS_TEXT_EVENTS = 20 /* of the flight recorder, the last of all threads */ };
-void incidents_text(out *o, const cJSON *list, double now_unix_s);    /* of incidents_write() */
-void incident_text(out *o, const cJSON *one, double now_unix_s); /* of incident_write() */
+void incidents_text(out *o, const cJSON *list, double now_unix_s); /* of incidents_write() */
+void incident_text(out *o, const cJSON *one, double now_unix_s);   /* of incident_write() */
 #endif

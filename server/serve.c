@@ -16,6 +16,7 @@
 #include "door.h"
 #include "flight_dump.h"
 #include "http.h"
+#include "incidents.h"
 #include "ledger.h"
 #include "monitor.h"
 #include "ops_routes.h"
@@ -53,10 +54,7 @@ static void log_options(const options *o)
 
 static void ended(void *a, int loop, const call_record *r) { monitor_ended(((app *)a)->monitor, loop, r); }
 
-static int admits(void *a, const http_request *head, error *why)
-{
-    return door_admits(((app *)a)->door, head, why);
-}
+static int admits(void *a, const http_request *head, error *why) { return door_admits(((app *)a)->door, head, why); }
 
 static status listen_for(server *s, error *err)
 {
@@ -139,6 +137,14 @@ static void note_start(server *s, const version *v, ledger_outcome outcome, cons
     ledger_append(
         s->a.ledger,
         &(ledger_line){.action = LEDGER_START, .outcome = outcome, .version = &now, .detail = detail, .ms = -1});
+}
+
+static void note_end(const server *s, bool drained)
+{
+    const ledger_outcome how = s->lost || !drained ? LEDGER_FAILED : LEDGER_OK;
+    ledger_append(
+        s->a.ledger,
+        &(ledger_line){.action = LEDGER_STOP, .outcome = how, .detail = s->lost ? s->a.lost.text : "", .ms = -1});
 }
 
 /* The last good version that the state knows, then the one before it, then DIR: what loads first. */
@@ -243,9 +249,21 @@ static int wait_signal(const server *s, int ms)
     struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     int sig = sigtimedwait(&s->signals, NULL, &limit);
     monitor_tick(s->a.monitor, clock_ns());
+    incidents_tick(s->a.incidents, clock_ns());
     if (sig == SIGUSR1) dump_flight(s);
     if (sig == SIGHUP) reload(s);
     return sig == SIGTERM || sig == SIGINT ? sig : 0;
+}
+
+/* Silent, wrong or broken: what a restart is told of, and whoever is called. */
+static void report_loss(server *s)
+{
+    const executor_counts n = executor_count(s->a.executor);
+    const cause why = n.watchdog_trips ? CAUSE_STALLED : n.golden_failed ? CAUSE_GOLDEN : CAUSE_GPU_FAULT;
+    state_set_exit(s->a.state, n.watchdog_trips  ? EXIT_REASON_GPU_HANG
+                               : n.golden_failed ? EXIT_REASON_WRONG_OUTPUT
+                                                 : EXIT_REASON_GPU_FAULT);
+    incidents_report(s->a.incidents, why, "", s->a.lost.text);
 }
 
 /* Is it now?  Then handlers say so from here on. */
@@ -254,6 +272,7 @@ static bool notice_loss(server *s)
     if (s->lost || !executor_lost(s->a.executor, &s->a.lost)) return false;
     s->lost = true;
     enter(s, APP_LOST);
+    report_loss(s);
     return true;
 }
 
@@ -290,6 +309,7 @@ static bool end(server *s)
     versions_close(s->a.versions);
     monitor_close(s->a.monitor);
     door_close(s->a.door);
+    incidents_close(s->a.incidents);
     ledger_close(s->a.ledger);
     state_close(s->a.state);
     return true;
@@ -345,6 +365,7 @@ int serve_command(const options *given, const char *dir)
     if (rc == OK) rc = versions_open(&s.a.versions, &err);
     if (rc == OK) rc = state_open(&s.a.state, s.o.state_dir, &err);
     if (rc == OK) rc = ledger_open(&s.a.ledger, s.a.state, &err);
+    if (rc == OK) rc = incidents_open(&s.a.incidents, &s.a, state_directory(s.a.state), s.o.incident_url, &err);
     if (rc == OK) rc = door_open(&s.a.door, (door_options){.host = s.o.ops_host, .key_file = s.o.ops_keys}, &err);
     if (rc == OK) rc = listen_for(&s, &err);
     if (rc == OK) rc = load(&s, dir, &err);
@@ -356,7 +377,8 @@ int serve_command(const options *given, const char *dir)
     serve(&s);
     bool drained = drain(&s);
     say_stopped(&s);
-    state_set_exit(s.a.state, s.lost ? EXIT_REASON_GPU_FAULT : EXIT_REASON_CLEAN);
+    if (!s.lost) state_set_exit(s.a.state, EXIT_REASON_CLEAN);
+    note_end(&s, drained);
     if (s.lost) return EXIT_GPU_FAILED;
     if (!drained) return EXIT_REFUSED | EXIT_AT_ONCE; /* what is left is the kernel's to free */
     return end(&s) ? EXIT_OK : EXIT_GPU_FAILED;

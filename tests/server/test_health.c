@@ -3,16 +3,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "server/app.h"
 #include "server/http.h"
 #include "server/routes.h"
 #include "tests/support/client.h"
+#include "tests/support/versions_of.h"
 
 typedef struct { int phase; const char *reason; } row;
 static const row rows[] = {{APP_LOADING, "the model is loading"}, {APP_READY, NULL},
                            {APP_DRAINING, "the server is stopping"}, {APP_LOST, "an illegal address (700)"}};
+
+static void device_close(backend *b) { (void)b; }
+static const backend_ops device = {.name = "none", .close = device_close};
 
 static void says(int port, const char *request, int code, const char *part)
 {
@@ -67,7 +72,10 @@ static void *ask_until_lost(void *port)
 /* A race would be ThreadSanitizer's to see: this thread must not touch a socket, which to it are synchronised. */
 static void a_device_may_be_lost_while_requests_come(void)
 {
-    app a = {.phase = APP_READY};
+    engine *model = calloc(1, sizeof *model);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    model->ops = &device;
+    app a = {.phase = APP_READY, .versions = versions_of(model)};
     const http_limits limits = {.routes = routes, .n_routes = routes_count, .host = "127.0.0.1", .loops = 1,
                                 .max_connections = 100, .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000,
                                 .write_stall_ms = 10000, .max_body_bytes = 1 << 20, .max_parsing_bytes = 1 << 24,
@@ -87,6 +95,7 @@ static void a_device_may_be_lost_while_requests_come(void)
     CU_ASSERT_TRUE(atomic_load(&asked) > 20);
     says(port, "POST /tokenize HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", 503, "an illegal address (700)");
     http_close(s);
+    versions_close(a.versions);
 }
 
 void health_suite(CU_pSuite s)

@@ -142,7 +142,7 @@ static void resolve(incidents *i, const char *id)
 
 static const char *in_folder(const char *name)
 {
-    snprintf(path, sizeof path, "%s/incidents/%s", folder, name);
+    snprintf(path, sizeof path, "%s/incidents/%.100s", folder, name);
     return path;
 }
 

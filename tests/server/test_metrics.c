@@ -300,8 +300,10 @@ static void load_app(app *a, const backend_ops *ops)
                   .digest = "0123abcd",
                   .load_ns = 250 * MS,
                   .warm_ns = 1500 * MS,
+                  .rows = calloc(4, sizeof *e->rows),
                   .options = {.batch_tokens = 100, .batch_sequences = 1}};
     e->description.dimensions = 4;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(e->rows = calloc(4, sizeof *e->rows));
     e->description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};
     strcpy(e->description.name, "small");
     a->versions = versions_of(e);

@@ -190,6 +190,7 @@ static void begin_at(bench *t, const backend_ops *ops, int tokens, int sequences
     atomic_store(&pends, 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(t->e = calloc(1, sizeof *t->e));
     t->e->ops = ops;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t->e->rows = calloc((size_t)sequences * DIMENSIONS, sizeof *t->e->rows));
     t->e->device = device;
     t->e->description.dimensions = DIMENSIONS;
     t->e->description.shape = (model_shape){.layers = 2, .hidden = 4, .inner = 8};

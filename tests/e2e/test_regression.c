@@ -40,13 +40,13 @@ static void *ask(void *unused)
 static void begin(void)
 {
     static const char *const variables[] = {"LD_LIBRARY_PATH=" BEELINE_SLEEPING_DIR,
-                                            "SLEEPING_DEVICE=base_us=2000;slow:base_us=60000;late:base_us=40000;nan:nan_after=100;"
+                                            "SLEEPING_DEVICE=base_us=20000;slow:base_us=200000;late:base_us=100000;nan:nan_after=100;"
                                             "drift:drift_after=100",
                                             NULL};
     root = tiny_folder_make();
     operator_pack(root, "one", (tiny_model){.seed = 1}, 1000);
     operator_pack(root, "slow", (tiny_model){.seed = 2}, 1000);
-    operator_pack(root, "late", (tiny_model){.seed = 3}, 30);
+    operator_pack(root, "late", (tiny_model){.seed = 3}, 60);
     operator_pack(root, "nan", (tiny_model){.seed = 4}, 1000);
     operator_pack(root, "drift", (tiny_model){.seed = 5}, 1000);
     operator_pack(root, "good", (tiny_model){.seed = 6}, 1000);
@@ -142,7 +142,7 @@ static void a_regression_is_rolled_back(void)
     end();
 }
 
-void bake_suite(CU_pSuite s)
+void regression_suite(CU_pSuite s)
 {
     CU_add_test(s, "slower, later than its objective, drifting, NaN: rolled back, with an incident; a good one stays",
                 a_regression_is_rolled_back);
