@@ -8,6 +8,7 @@
 #include <time.h>
 #include "runtime/base/clock.h"
 #include "runtime/serve/executor.h"
+#include "tests/support/bundle.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/versions_of.h"
 
@@ -192,45 +193,10 @@ static void a_head_has_no_route(void)
 
 /* ---- what its manifest says ---- */
 
-static char case_text[] = "hello";
-
-/* The folder with a manifest of what is in it, and one golden case. */
-static void write_manifest(void)
-{
-    engine *e;
-    error err;
-    char *text;
-    size_t n;
-    manifest_case one = {.text = case_text};
-    manifest m = {.name = "tiny", .version = "1.0", .precision = "float16", .p99_ms = 100, .availability = 0.999,
-                  .team = "t", .contact = "c", .runbook = "https://x", .golden_cosine = 0.999, .n_cases = 1,
-                  .cases = &one};
-    CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CPU, (engine_options){.plain = true}, &err), OK);
-    manifest_file files[16];
-    for (m.files = files; m.n_files < directory_files(e->files); m.n_files++) {
-        const directory_file f = directory_file_at(e->files, m.n_files);
-        files[m.n_files] = (manifest_file){.name = strdup(f.name), .size = (int64_t)f.size};
-        memcpy(files[m.n_files].sha256, f.sha256, sizeof f.sha256);
-    }
-    memcpy(m.digest, e->digest, sizeof m.digest);
-    m.columns = e->description.dimensions;
-    one.row = malloc((size_t)m.columns * sizeof *one.row);
-    m.contract = e->contract; /* borrowed, as is m */
-    e->manifest = &m;
-    CU_ASSERT_EQUAL(engine_golden_rows(e, one.row, &err), OK);
-    CU_ASSERT_EQUAL(manifest_text(&text, &n, &m, &err), OK);
-    e->manifest = NULL;
-    engine_close(e);
-    tiny_file_write(folder, MANIFEST_FILE, text, n);
-    for (int i = 0; i < m.n_files; i++) free(files[i].name);
-    free(one.row);
-    free(text);
-}
-
 static void tampered(const char *file, const char *from, const char *to, const char *part)
 {
     begin(embedding);
-    write_manifest();
+    bundle_pack(folder, "1.0");
     runs_on(ENGINE_CUDA, "cuda");
     opening = (refusal){GPU_LOST, "the device was touched"};
     tiny_file_patch(folder, file, from, to);
@@ -253,7 +219,7 @@ static void golden_cases_are_run_unless_beside(void)
     error err;
     double least;
     begin(embedding);
-    write_manifest();
+    bundle_pack(folder, "1.0");
     tiny_file_patch(folder, MANIFEST_FILE, "\"hello\"", "\"many other words\"");
     refused(ENGINE_CPU, BAD_INPUT, "golden case 1: cosine ");
     refused(ENGINE_CUDA, BAD_INPUT, "wanted at least 0.999");
