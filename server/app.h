@@ -16,6 +16,7 @@ typedef struct ledger      ledger;      /* ledger.h */
 typedef struct release     release;     /* release.h */
 typedef struct door        door;        /* door.h */
 typedef struct incidents   incidents;   /* incidents.h */
+typedef struct shadow      shadow;      /* runtime/serve/shadow.h */
 
 /* DRAINING still answers what has reached us; only readiness says no.  LOST: the device is, and the process ends. */
 typedef enum { APP_LOADING, APP_READY, APP_DRAINING, APP_LOST } app_phase;
@@ -26,6 +27,7 @@ typedef struct app {
     batcher       *queue;      /* NULL while loading */
     executor      *executor;   /* likewise */
     release       *release;    /* likewise */
+    shadow        *shadow;     /* likewise */
     state         *state;      /* these two are there before the ports are */
     ledger        *ledger;
     door          *door;       /* there before the ports are */

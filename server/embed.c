@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "prompt.h"
 #include "runtime/base/clock.h"
+#include "runtime/serve/shadow.h"
 
 typedef enum { FORM_ROWS, FORM_BINARY, FORM_OPENAI, FORM_OPENAI_BASE64 } reply_form;
 
@@ -181,6 +182,7 @@ static void embedding_reply(call *c)
     bool openai = e->form == FORM_OPENAI || e->form == FORM_OPENAI_BASE64;
     if (openai) out_text(&body, "{\"object\":\"list\",\"data\":[");
     if (e->form == FORM_ROWS) out_text(&body, "[");
+    shadow_offer(e->a->shadow, &(shadow_sample){e->v->engine, e->ids, e->starts[1], e->rows});
     write_rows(&body, e);
     if (e->form == FORM_ROWS) out_text(&body, "]");
     if (openai) {

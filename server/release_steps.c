@@ -186,9 +186,30 @@ static status warm(release_work *w, error *err)
 
 static status run_shadow(release_work *w, error *err)
 {
-    (void)w;
-    snprintf(err->text, sizeof err->text, "not asked for");
-    return EMPTY;
+    shadow_report r;
+    if (!w->order.shadow_ms) {
+        snprintf(err->text, sizeof err->text, "not asked for");
+        return EMPTY;
+    }
+    version *live = versions_acquire(w->a->versions);
+    const shadow_run_options o = {.queue = w->a->queue,
+                                  .live = live->engine,
+                                  .candidate = w->candidate->engine,
+                                  .limit_ms = w->order.shadow_ms,
+                                  .stop = w->closing};
+    status rc = shadow_run(w->a->shadow, &o, &r, err);
+    versions_release(w->a->versions, live);
+    if (rc == OK) rc = shadow_judge(&r, err);
+    if (rc != OK) return rc;
+    const double ratio = r.live_ns > 0 ? (double)r.candidate_ns / (double)r.live_ns : 0;
+    if (r.ran == 0) snprintf(err->text, sizeof err->text, "no request came to compare");
+    else if (!r.comparable)
+        snprintf(err->text, sizeof err->text, "%lld samples in %.2f of the live version's time; rows are not comparable",
+                 (long long)r.ran, ratio);
+    else
+        snprintf(err->text, sizeof err->text, "%lld samples agree: cosine %.6f, least %.6f, in %.2f of the live version's time",
+                 (long long)r.ran, r.cosine_median, r.cosine_least, ratio);
+    return OK;
 }
 
 /* ---- who answers ---- */

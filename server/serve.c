@@ -26,6 +26,7 @@
 #include "runtime/base/flight.h"
 #include "runtime/base/log.h"
 #include "runtime/serve/executor.h"
+#include "runtime/serve/shadow.h"
 
 enum { POLL_MS = 10, WATCH_MS = 100, LOST_MS = 1000, CORES_PER_LOOP = 4, OPS_CONNECTIONS = 64 };
 
@@ -192,6 +193,7 @@ static status load(server *s, const char *dir, error *err)
     rc = batcher_open(&s->a.queue, limits, &v->service.table, err);
     versions_activate(s->a.versions, v);
     if (rc == OK) rc = executor_start(&s->a.executor, s->a.versions, s->a.queue, 0, x, err);
+    if (rc == OK) rc = shadow_open(&s->a.shadow, err);
     if (rc == OK) rc = release_open(&s->a.release, &s->a, err);
     if (rc == OK) note_start(s, v, LEDGER_OK, "");
     return rc;
@@ -307,6 +309,7 @@ static bool end(server *s)
     if (executor_join(s->a.executor, &why) != OK) return false;
     http_close(s->a.http); /* every job is answered, so no wake comes after this */
     batcher_free(s->a.queue);
+    shadow_close(s->a.shadow);
     versions_close(s->a.versions);
     monitor_close(s->a.monitor);
     door_close(s->a.door);

@@ -1,5 +1,6 @@
 /* Another version comes to answer, and goes again, under load: nobody notices but by the headers. */
 #include <CUnit/CUnit.h>
+#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "tests/support/broken_bundles.h"
+#include "tests/support/bundle.h"
 #include "tests/support/operator.h"
 
 enum { CLIENTS = 3, SWAPS = 50, VECTOR = 8192 };
@@ -217,6 +220,9 @@ static void *ask(void *unused)
         }
         atomic_fetch_add(&asked, 1);
         if (!r.status) break;
+        if (!client_has(&r, "connection", "close")) continue; /* a connection has so many requests, then another begins */
+        client_close(&c);
+        if (!client_open(&c, server.port)) atomic_fetch_add(&wrong, 1);
     }
     client_close(&c);
     return NULL;
@@ -232,6 +238,9 @@ static void nobody_notices(void)
     CU_ASSERT_EQUAL(operator_release(&server, "two", ",\"bake_s\":0", text), 202);
     known[1] = now();
     CU_ASSERT_STRING_EQUAL_FATAL(known[1].version, "1-two");
+    atomic_store(&stopping, false);
+    atomic_store(&wrong, 0);
+    atomic_store(&asked, 0);
     for (int i = 0; i < CLIENTS; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&clients[i], NULL, ask, NULL), 0);
     for (int i = 0; i < SWAPS; i++) {
         CU_ASSERT_EQUAL(operator_release(&server, i % 2 ? "two" : "one", ",\"bake_s\":0", text), 202);
@@ -250,8 +259,129 @@ static void nobody_notices(void)
     end();
 }
 
+/* The detail of the step that failed; the caller's to free. */
+static char *why_refused(void)
+{
+    cJSON *tree = cJSON_Parse(text), *step;
+    char *why = NULL;
+    cJSON_ArrayForEach(step, cJSON_GetObjectItem(tree, "steps"))
+    {
+        const char *state = cJSON_GetStringValue(cJSON_GetObjectItem(step, "state"));
+        const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(step, "detail"));
+        if (!why && state && !strcmp(state, "failed")) why = strdup(detail ? detail : "");
+    }
+    cJSON_Delete(tree);
+    return why;
+}
+
+/* Whatever is wrong with it: refused for that reason, while requests go on; the live version is as it was. */
+static void broken_bundles_are_refused(void)
+{
+    pthread_t asking;
+    long before_kib = 0;
+    root = tiny_folder_make();
+    operator_pack(root, "one", (tiny_model){.seed = 1}, 0);
+    char *good = tiny_path(root, "one");
+    bundle_pack(good, "1-one");
+    begin_with((const char *const[]){"--model-name", "tiny", NULL});
+    known[0] = known[1] = now();
+    atomic_store(&stopping, false);
+    atomic_store(&wrong, 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&asking, NULL, ask, NULL), 0);
+    for (int i = 0; i < broken_bundles_count(); i++) {
+        char name[32];
+        snprintf(name, sizeof name, "broken-%d", i);
+        char *path = tiny_path(root, name);
+        broken_bundle_make(i, good, path);
+        CU_ASSERT_EQUAL(operator_release(&server, name, ",\"bake_s\":0", text), 202);
+        CU_ASSERT(contains("\"state\":\"refused\""));
+        char *why = why_refused();
+        CU_ASSERT_PTR_NOT_NULL(why);
+        const bool contract = broken_bundle_found(i) == FOUND_BY_CONTRACT || !strncmp(broken_bundle_reason(i), "contract", 8);
+        if (why && !strstr(why, contract ? "of the contract" : broken_bundle_reason(i))) {
+            printf("\n    %s: \"%s\", wanted \"%s\"", broken_bundle_name(i), why, broken_bundle_reason(i));
+            CU_FAIL("refused for another reason");
+        }
+        free(why);
+        free(path);
+        if (i == 10) before_kib = server_resident_kib(&server);
+    }
+    atomic_store(&stopping, true);
+    pthread_join(asking, NULL);
+    CU_ASSERT_EQUAL(atomic_load(&wrong), 0);
+    if (!*BEELINE_SANITIZED) CU_ASSERT(server_resident_kib(&server) - before_kib < 8192);
+    const answer still = now();
+    CU_ASSERT(is(&still, &known[0]));
+    free(good);
+    end();
+}
+
+/* A sample of what the clients ask is compared; a version that answers otherwise is refused. */
+static void a_shadow_compares(void)
+{
+    pthread_t clients[CLIENTS];
+    begin(NULL);
+    operator_pack(root, "same", (tiny_model){.seed = 1}, 0);
+    known[0] = known[1] = now();
+    atomic_store(&stopping, false);
+    atomic_store(&wrong, 0);
+    for (int i = 0; i < CLIENTS; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&clients[i], NULL, ask, NULL), 0);
+    CU_ASSERT_EQUAL(operator_release(&server, "two", ",\"bake_s\":0,\"shadow_s\":2", text), 202);
+    CU_ASSERT(contains("\"state\":\"refused\"") && contains("{\"step\":\"shadow\",\"state\":\"failed\"") && contains("cosine"));
+    atomic_store(&stopping, true);
+    for (int i = 0; i < CLIENTS; i++) pthread_join(clients[i], NULL);
+    CU_ASSERT_EQUAL(atomic_load(&wrong), 0);
+    atomic_store(&stopping, false);
+    for (int i = 0; i < CLIENTS; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&clients[i], NULL, ask, NULL), 0);
+    CU_ASSERT_EQUAL(operator_release(&server, "same", ",\"bake_s\":0,\"shadow_s\":1", text), 202);
+    CU_ASSERT(contains("\"state\":\"done\"") && contains("samples agree: cosine 1.0000"));
+    atomic_store(&stopping, true);
+    for (int i = 0; i < CLIENTS; i++) pthread_join(clients[i], NULL);
+    end();
+}
+
+static void too_little_memory_is_known_before(void)
+{
+    static const char *const variables[] = {"LD_LIBRARY_PATH=" BEELINE_SLEEPING_DIR,
+                                            "SLEEPING_DEVICE=base_us=100,room_mib=1", NULL};
+    server_environment(variables);
+    begin((const char *const[]){"--backend", "cuda", NULL});
+    CU_ASSERT_EQUAL(operator_release(&server, "two", ",\"bake_s\":0", text), 202);
+    CU_ASSERT(contains("\"state\":\"refused\"") && contains("{\"step\":\"memory\",\"state\":\"failed\"") &&
+              contains("1 MiB are free") && contains("{\"step\":\"load\",\"state\":\"waiting\""));
+    server_environment(NULL);
+    end();
+}
+
+/* While it ends, nothing new is begun. */
+static void not_while_it_drains(void)
+{
+    client c, slow;
+    begin(NULL);
+    CU_ASSERT_TRUE_FATAL(client_open(&slow, server.port)); /* a request that is on its way keeps the server */
+    client_text(&slow, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 28\r\n\r\n");
+    CU_ASSERT_EQUAL(operator_post(&c, &server, "/admin/drain", "{}").status, 202);
+    client_close(&c);
+    for (int naps = 0; naps < 30000; naps++) {
+        operator_look(&server, "/health/ready", text);
+        if (strstr(text, "stopping")) break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    refused("{\"version\":\"two\",\"reason\":\"x\"}", 503, "the server is stopping");
+    client_text(&slow, "{\"inputs\":\"a b c d e f g h\"}");
+    CU_ASSERT_EQUAL(client_read(&slow).status, 200);
+    client_close(&slow);
+    CU_ASSERT_EQUAL(server_end(&server, 0), 0);
+    tiny_folder_remove(root);
+}
+
 void release_suite(CU_pSuite s)
 {
+    CU_add_test(s, "every broken version is refused for its reason while requests go on, and leaves nothing behind",
+                broken_bundles_are_refused);
+    CU_add_test(s, "a shadow lets a version pass that agrees, and none that does not", a_shadow_compares);
+    CU_add_test(s, "too little memory is known before anything is loaded", too_little_memory_is_known_before);
+    CU_add_test(s, "nothing new is begun while the server drains", not_while_it_drains);
     CU_add_test(s, "a version comes and goes: headers, vectors, ledger and metrics say so", a_version_comes_and_goes);
     CU_add_test(s, "with --keep 0 there is no way back", without_keeping_there_is_no_way_back);
     CU_add_test(s, "orders are read strictly, and what is not there is refused", orders_are_read_strictly);
