@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "http_parse.h"
+#include "http_chunk.h"
 #include "runtime/base/clock.h"
 
 enum { ANSWER_MOST = 16 << 20, AT_ONCE = 16 << 10, LABEL = 256 };
@@ -76,9 +76,9 @@ static void split_host(const talk *t, char name[LABEL], char port[16])
 
 static status await(const talk *t, short events, error *err)
 {
-    const int64_t left_ns = t->until_ns - clock_ns();
     struct pollfd p = {.fd = t->fd, .events = events};
-    if (left_ns > 0 && poll(&p, 1, (int)(left_ns / 1000000) + 1) > 0) return OK;
+    for (int64_t left_ns; (left_ns = t->until_ns - clock_ns()) > 0;) /* a signal ends poll() before its time */
+        if (poll(&p, 1, (int)(left_ns / 1000000) + 1) > 0) return OK;
     return fail(err, EXPIRED, "%.120s has not answered within %d ms", t->q->where, t->q->limit_ms);
 }
 
@@ -263,18 +263,16 @@ static const char *field_of(const char *head, const char *name)
 
 static status take_chunks(const talk *t, const char *p, size_t n, out *body, error *err)
 {
-    for (;;) {
-        const char *line = memchr(p, '\n', n);
-        uint64_t size;
-        const size_t digits = line && line > p ? strcspn(p, "; \t\r\n") : 0;
-        if (!line || !http_parse_chunk_size(p, digits, &size)) return no_http(t, "with a broken chunk", err);
-        n -= (size_t)(line + 1 - p);
-        p = line + 1;
-        if (size == 0) return OK;
-        if (n < 2 || size > n - 2) return no_http(t, "with half a body", err);
-        out_bytes(body, p, (size_t)size);
-        p += size + 2;
-        n -= (size_t)size + 2;
+    http_chunks chunks = {0};
+    const char *why;
+    for (size_t used;; p += used, n -= used) {
+        switch (http_chunk_next(&chunks, p, n, &used, &why)) {
+        case CHUNK_FRAMING: break;
+        case CHUNK_PAYLOAD: out_bytes(body, p, used); break;
+        case CHUNK_END: return OK;
+        case CHUNK_NEEDS_MORE: return no_http(t, "with half a body", err);
+        case CHUNK_MALFORMED: return no_http(t, "with a broken chunk", err);
+        }
     }
 }
 
@@ -295,6 +293,8 @@ static status take_answer(const talk *t, const char *p, size_t n, int *code, out
     status rc = OK;
     if (coding && !strncasecmp(coding, "chunked", 7)) {
         rc = take_chunks(t, end + 4, n, body, err);
+    } else if (length && (*length < '0' || *length > '9')) {
+        rc = no_http(t, "with a broken length", err);
     } else if (length && strtoull(length, NULL, 10) > n) {
         rc = no_http(t, "with half a body", err);
     } else {
@@ -325,6 +325,7 @@ static status write_question(const talk *t, out *o, error *err)
 status http_ask(const http_question *q, int *code, out *answer, error *err)
 {
     talk t = {.q = q, .fd = -1, .until_ns = clock_ns() + (int64_t)q->limit_ms * 1000000};
+    const size_t before = answer->n;
     out question = {0}, all = {0};
     *code = 0;
     status rc = read_where(&t, err);
@@ -336,6 +337,10 @@ status http_ask(const http_question *q, int *code, out *answer, error *err)
     out_bytes(&all, "", 1);
     if (rc == OK && all.failed) rc = fail(err, NO_MEMORY, "no memory for an answer");
     if (rc == OK) rc = take_answer(&t, all.p, all.n - 1, code, answer, err);
+    if (rc != OK) {
+        *code = 0;
+        answer->n = before;
+    }
     SSL_free(t.session);
     SSL_CTX_free(t.context);
     if (t.fd >= 0) close(t.fd);

@@ -1,7 +1,7 @@
 /* http_client.h - one request to another server, and its whole answer: for our commands and for notify.c.  Blocks.
  *
  * Where: "http://host:port", "https://host:port" (certificate and name are checked) or "unix:/path".  One connection a
- * request, closed after it.  The answer's body ends at 16 MiB. */
+ * request, closed by the server after it.  An answer has at most 16 MiB, with its head. */
 #ifndef SERVER_HTTP_CLIENT_H
 #define SERVER_HTTP_CLIENT_H
 #include "out.h"
