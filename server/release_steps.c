@@ -269,14 +269,14 @@ static int64_t requests_of(const monitor_sum *s) { return s->good + s->bad; }
 static status switch_over(release_work *w, error *err)
 {
     version *before = versions_acquire(w->a->versions);
-    const int64_t requests = requests_of(&w->at_switch), failed = w->at_switch.failures[FAILURE_BACKEND];
-    monitor_add_up(w->a->monitor, &w->at_switch);
-    const double share = (double)(w->at_switch.failures[FAILURE_BACKEND] - failed) /
-                         (double)(requests_of(&w->at_switch) - requests + 1);
+    const int64_t requests = requests_of(&w->at_look), failed = w->at_look.failures[FAILURE_BACKEND];
+    monitor_add_up(w->a->monitor, &w->at_look);
+    const double share = (double)(w->at_look.failures[FAILURE_BACKEND] - failed) /
+                         (double)(requests_of(&w->at_look) - requests + 1);
     w->before.failed = (int64_t)(share * (double)w->before.requests);
     w->not_finite_at_switch = executor_count(w->a->executor).not_finite;
     pthread_mutex_lock(w->lock);
-    w->switched_ns = clock_ns();
+    w->switched_ns = w->looked_ns = clock_ns();
     versions_activate(w->a->versions, w->candidate);
     status rc = follow(w->a, before, err);
     if (rc != OK) (void)release_revert(w, &(error){""});
@@ -313,21 +313,30 @@ void release_begin(release_work *w)
     const int64_t seconds = (clock_ns() - v->since_ns) / 1000000000;
     versions_release(w->a->versions, v);
     if (seconds > 0) w->before = lately(w->a, seconds < BEFORE_SECONDS ? (int)seconds : BEFORE_SECONDS);
-    monitor_add_up(w->a->monitor, &w->at_switch);
+    monitor_add_up(w->a->monitor, &w->at_look);
 }
 
+/* What came since the last look that had enough of it, of which this one then is the next. */
 static bake_look look_at(release_work *w)
 {
+    const int64_t now_ns = clock_ns(), ns = now_ns - w->looked_ns;
     monitor_sum *now = malloc(sizeof *now);
     bake_look look = {.not_finite = executor_count(w->a->executor).not_finite - w->not_finite_at_switch,
                       .golden_least = w->golden_least};
-    int64_t seconds = (clock_ns() - w->switched_ns) / 1000000000;
-    if (seconds > WINDOW_SECONDS) seconds = WINDOW_SECONDS;
     if (!now) return look;
     monitor_add_up(w->a->monitor, now);
-    look.now.requests = requests_of(now) - requests_of(&w->at_switch);
-    look.now.failed = now->failures[FAILURE_BACKEND] - w->at_switch.failures[FAILURE_BACKEND];
-    if (seconds > 0) look.now.p99_ns = lately(w->a, (int)seconds).p99_ns;
+    const int64_t requests = requests_of(now) - requests_of(&w->at_look);
+    if (requests >= BAKE_REQUESTS && ns >= 1000000000) {
+        const int seconds = ns / 1000000000 < WINDOW_SECONDS ? (int)(ns / 1000000000) : WINDOW_SECONDS;
+        look.now = (bake_numbers){.requests = requests,
+                                  .failed = now->failures[FAILURE_BACKEND] - w->at_look.failures[FAILURE_BACKEND],
+                                  .p99_ns = lately(w->a, seconds).p99_ns};
+        w->at_look = *now;
+        w->looked_ns = now_ns;
+        w->requests += look.now.requests;
+        w->failed += look.now.failed;
+        w->p99_ns = look.now.p99_ns;
+    }
     free(now);
     return look;
 }
@@ -366,12 +375,12 @@ static void revert_for(release_work *w, bake_rule rule, const error *why)
     incidents_report(w->a->incidents, CAUSE_ROLLBACK, bake_names[rule], summary);
 }
 
-static void say_look(release_work *w, const bake_look *look, int64_t now_ns)
+static void say_look(release_work *w, int64_t now_ns)
 {
     char line[200];
-    snprintf(line, sizeof line, "%lld s of %d s, %lld requests, %lld failed, p99 %.1f ms",
-             (long long)((now_ns - w->switched_ns) / 1000000000), w->order.bake_ms / 1000,
-             (long long)look->now.requests, (long long)look->now.failed, (double)look->now.p99_ns * 1e-6);
+    snprintf(line, sizeof line, "%lld s of %d s, %lld requests, %lld failed, p99 %.1f ms lately",
+             (long long)((now_ns - w->switched_ns) / 1000000000), w->order.bake_ms / 1000, (long long)w->requests,
+             (long long)w->failed, (double)w->p99_ns * 1e-6);
     w->say(w, line);
 }
 
@@ -383,8 +392,7 @@ static status bake_on(release_work *w, error *err)
                               .objective_ns = (int64_t)(m->p99_ms * 1e6),
                               .availability = m->availability,
                               .golden_limit = w->golden_limit};
-    bake_state seen = {{0}, 0};
-    bake_look look = {.golden_least = 1};
+    bake_state seen = {{0}};
     versions_release(w->a->versions, v);
     for (int i = 0; i < BAKE_RULES; i++) {
         char words[BAKE_LINE];
@@ -403,15 +411,15 @@ static status bake_on(release_work *w, error *err)
             *err = w->verdict;
             return CANCELLED;
         }
-        look = look_at(w);
-        say_look(w, &look, clock_ns());
+        const bake_look look = look_at(w);
+        say_look(w, clock_ns());
         if (!bake_fires(&terms, &seen, &look, &rule, err)) continue;
         revert_for(w, rule, err);
         *err = w->verdict;
         return CANCELLED;
     }
-    snprintf(err->text, sizeof err->text, "%lld requests, %lld failed, p99 %.1f ms", (long long)look.now.requests,
-             (long long)look.now.failed, (double)look.now.p99_ns * 1e-6);
+    snprintf(err->text, sizeof err->text, "%lld requests, %lld failed, p99 %.1f ms at the end", (long long)w->requests,
+             (long long)w->failed, (double)w->p99_ns * 1e-6);
     return OK;
 }
 

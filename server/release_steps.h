@@ -19,8 +19,9 @@ typedef struct release_work {
     state_version subject;
     double golden_limit, golden_least;
     bake_numbers before; /* of the version that answers, when the release began */
-    monitor_sum at_switch;
-    int64_t not_finite_at_switch, switched_ns;
+    monitor_sum at_look; /* the last that had enough requests; before it, the release's begin, the switch */
+    int64_t looked_ns, switched_ns, not_finite_at_switch;
+    int64_t requests, failed, p99_ns; /* of all looks in the bake; p99: of the last */
     pthread_mutex_t *lock; /* of the two below, and of every change of who answers once it is the candidate */
     bool baking, reverted; /* reverted: somebody has rolled back meanwhile, for `verdict` */
     error verdict;
