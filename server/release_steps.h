@@ -8,6 +8,8 @@
 #include "runtime/serve/bake.h"
 #include "state.h"
 
+enum { RELEASE_GOLDEN_MS = 60000 /* for the golden cases, which wait for live requests */ };
+
 typedef struct release_work {
     app *a;
     release_order order;
@@ -35,8 +37,13 @@ typedef struct {
 } release_row;
 extern const release_row release_rows[STEPS];
 
+/* The requests that a version is judged by: those of the SLO. */
+static inline int64_t release_requests(const monitor_sum *s) { return s->good + s->bad; }
 /* Before the first step: the numbers of the version that answers. */
 void release_begin(release_work *w);
+/* Until order.bake_ms are over since the switch.  CANCELLED: it was rolled back, by a rule, with an incident, or by
+ * somebody; UNAVAILABLE: the server ends. */
+status release_bake(release_work *w, error *err);
 /* The previous version answers again, with its own forecasts.  NOT_FOUND: there is none.  With w->lock held. */
 status release_revert(release_work *w, error *err);
 /* The two versions change places; without a release. */
