@@ -268,7 +268,7 @@ static void what_no_batch_can_hold_is_refused(void)
 {
     open_usual();
     CU_ASSERT_EQUAL(submit(request(0, 0, 1), T0), BAD_INPUT);
-    CU_ASSERT_EQUAL(submit(request(0, 2, 501), T0), BAD_INPUT);
+    CU_ASSERT_EQUAL(submit(request(0, 2, 1001), T0), BAD_INPUT);
     CU_ASSERT_EQUAL(submit(request(0, 2, 0), T0), BAD_INPUT);
     CU_ASSERT_EQUAL(counted(T0).submitted, 0);
     done();
