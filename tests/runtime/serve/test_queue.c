@@ -402,6 +402,25 @@ static void an_answer_after_the_deadline_is_none(void)
     done();
 }
 
+static void what_runs_between_is_not_its_time(void)
+{
+    open_usual();
+    submit(request(0, 2, 600), T0); /* a batch has room for one */
+    CU_ASSERT_EQUAL(cut(T0).n, 1);
+    finish(1, OK, T0 + 100);
+    CU_ASSERT_EQUAL(submit(request(1, 1, 600), T0 + 100), OK); /* due before the rest */
+    CU_ASSERT_EQUAL(cut(T0 + 100).n, 1);
+    CU_ASSERT_PTR_EQUAL(parts[0].j, &jobs[1]);
+    finish(1, OK, T0 + 5000);
+    CU_ASSERT_EQUAL(cut(T0 + 5000).n, 1);
+    finish(1, OK, T0 + 6000);
+    CU_ASSERT_TRUE(has_ended(&jobs[0]));
+    CU_ASSERT_EQUAL(jobs[0].computed_ns - jobs[0].begun_ns, 5910);
+    CU_ASSERT_EQUAL(jobs[0].device_ns, 20);
+    CU_ASSERT_EQUAL(jobs[1].device_ns, 10);
+    done();
+}
+
 static void who_leaves_costs_nothing_more(void)
 {
     open_usual();
@@ -495,6 +514,7 @@ void queue_suite(CU_pSuite s)
     CU_add_test(s, "what cannot make its deadline ends before the cut", deadlines_are_kept_before_the_cut);
     CU_add_test(s, "what is cut of an array moves its latest start", what_is_cut_of_an_array_moves_its_latest_start);
     CU_add_test(s, "an answer after the deadline is none", an_answer_after_the_deadline_is_none);
+    CU_add_test(s, "what runs between its batches is not its time", what_runs_between_is_not_its_time);
     CU_add_test(s, "who leaves costs nothing more", who_leaves_costs_nothing_more);
     CU_add_test(s, "the first failure of a request stays, its rest is dropped", the_first_failure_of_a_request_stays);
     CU_add_test(s, "abandon ends all that is in hand", abandon_ends_all_that_is_in_hand);
