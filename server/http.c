@@ -22,7 +22,7 @@ enum {
 };
 
 /* A socket that waited long enough may already hold a request: closing over unread bytes would turn the answer into a
- * reset, so they are taken first. */
+ * reset, so they are taken first.  Who waits for a handshake is only closed: it could not read the answer. */
 static void turn_away(http_loop *l, int fd)
 {
     char lines[HTTP_REPLY_LINES_MAX], trash[4096];
@@ -36,7 +36,7 @@ static void turn_away(http_loop *l, int fd)
     out_text(&reply, "content-type: application/json\r\nretry-after: 1\r\n\r\n");
     out_bytes(&reply, body.p, body.n);
     for (int i = 0; i < 16 && recv(fd, trash, sizeof trash, MSG_DONTWAIT) == sizeof trash; i++) {}
-    if (!reply.failed) (void)!send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!reply.failed && !l->server->tls) (void)!send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     close(fd);
     atomic_fetch_sub(&l->server->connections, 1);

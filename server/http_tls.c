@@ -15,7 +15,7 @@ struct http_tls {
 static status refused(const char *file, error *err)
 {
     char why[160];
-    const unsigned long code = ERR_peek_last_error();
+    const unsigned long code = ERR_peek_error(); /* the cause; those after it say only what failed by it */
     ERR_error_string_n(code, why, sizeof why);
     ERR_clear_error();
     return fail(err, BAD_INPUT, "%.80s: %s", file, code ? why : "refused");
@@ -28,7 +28,7 @@ static status make_context(SSL_CTX **made, const http_tls *t, error *err)
     ERR_clear_error();
     if (c) {
         SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
-        SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+        SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     }
     if (rc == OK && SSL_CTX_use_certificate_chain_file(c, t->certificate) != 1) rc = refused(t->certificate, err);
     if (rc == OK && SSL_CTX_use_PrivateKey_file(c, t->private_key, SSL_FILETYPE_PEM) != 1)
@@ -88,4 +88,10 @@ struct bufferevent *http_tls_stream(http_tls *t, struct event_base *base, int fd
     }
     bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
     return stream;
+}
+
+void http_tls_finish(struct bufferevent *stream)
+{
+    SSL_shutdown(bufferevent_openssl_get_ssl(stream));
+    ERR_clear_error();
 }

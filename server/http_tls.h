@@ -17,4 +17,6 @@ void   http_tls_close(http_tls *t); /* NULL is fine */
 status http_tls_reload(http_tls *t, error *err);
 /* Takes over fd, an accepted socket; NULL: no memory, and fd is still the caller's.  A loop's thread. */
 struct bufferevent *http_tls_stream(http_tls *t, struct event_base *base, int fd);
+/* Says that nothing more is sent: once all is with the kernel. */
+void   http_tls_finish(struct bufferevent *stream);
 #endif
