@@ -21,12 +21,20 @@ static status refused(const char *file, error *err)
     return fail(err, BAD_INPUT, "%.80s: %s", file, code ? why : "refused");
 }
 
+/* Else the library asks at the terminal, and waits. */
+static int no_password(char *p, int n, int writing, void *unused)
+{
+    (void)p, (void)n, (void)writing, (void)unused;
+    return 0;
+}
+
 static status make_context(SSL_CTX **made, const http_tls *t, error *err)
 {
     SSL_CTX *c = SSL_CTX_new(TLS_server_method());
     status rc = c ? OK : fail(err, NO_MEMORY, "no memory for TLS");
     ERR_clear_error();
     if (c) {
+        SSL_CTX_set_default_passwd_cb(c, no_password);
         SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
         SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     }

@@ -10,7 +10,8 @@ typedef struct http_tls http_tls;
 struct bufferevent;
 struct event_base;
 
-/* PEM files.  BAD_INPUT says which file, and why: it cannot be read, or the key is not the certificate's. */
+/* PEM files.  BAD_INPUT says which file, and why: it cannot be read, the key is under a password, or it is not the
+ * certificate's. */
 status http_tls_open(http_tls **out, const char *certificate, const char *private_key, error *err);
 void   http_tls_close(http_tls *t); /* NULL is fine */
 /* The same files again, for connections from now on; when they are refused nothing changes.  Any thread. */

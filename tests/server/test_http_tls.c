@@ -1,5 +1,6 @@
-/* test_http_tls.c - connections that are encrypted: all that holds for plain ones, certificates, and how they change. */
+/* test_http_tls.c - connections that are encrypted: what holds for plain ones, certificates and how they change. */
 #include <CUnit/CUnit.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +222,7 @@ static void what_is_not_tls_is_closed(void)
     }
     CU_ASSERT(serves_as("first"));
     CU_ASSERT_EQUAL(http_count(live_server).requests, 1);
-    CU_ASSERT_EQUAL(atomic_load(&live_ended), 1);
+    EVENTUALLY(atomic_load(&live_ended) == 1);
     stops();
 }
 
@@ -433,14 +434,28 @@ static void a_new_certificate_is_for_new_connections(void)
     stops();
 }
 
-/* BAD_INPUT with the file in the message, and the old certificate stays. */
-static void reload_is_refused(const char *file)
+/* BAD_INPUT with the file and the reason in the message, and the old certificate stays. */
+static void reload_is_refused(const char *file, const char *why)
 {
     error err = {""};
     CU_ASSERT_EQUAL(http_reload(live_server, &err), BAD_INPUT);
     CU_ASSERT(!strncmp(err.text, file, strlen(file)) && err.text[strlen(file)] == ':');
-    CU_ASSERT(strlen(err.text) > strlen(file) + 10); /* and why */
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, why));
+    if (!strstr(err.text, why)) printf("\n%s", err.text);
     CU_ASSERT(serves_as("first"));
+}
+
+/* Of the right certificate, but under a password: nobody is asked for it. */
+static void lock_key(void)
+{
+    FILE *f = fopen(private_key, "r");
+    EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(key);
+    fclose(f);
+    f = fopen(private_key, "w");
+    CU_ASSERT_EQUAL(PEM_write_PrivateKey(f, key, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6, NULL, NULL), 1);
+    fclose(f);
+    EVP_PKEY_free(key);
 }
 
 static void what_is_refused_changes_nothing(void)
@@ -448,19 +463,22 @@ static void what_is_refused_changes_nothing(void)
     error err;
     starts(tls_limits());
     write_text(certificate, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    reload_is_refused(certificate);
+    reload_is_refused(certificate, "asn1");
     write_text(certificate, "");
-    reload_is_refused(certificate);
+    reload_is_refused(certificate, "no start line");
     unlink(certificate);
-    reload_is_refused(certificate);
+    reload_is_refused(certificate, "No such file");
     certificate_write(certificate, other_key, "EC", "another"); /* whose key is not private_key */
-    reload_is_refused(private_key);
+    reload_is_refused(private_key, "key values mismatch");
     certificate_write(certificate, other_key, "ED25519", "another"); /* nor of its type */
-    reload_is_refused(private_key);
+    reload_is_refused(private_key, "no certificate assigned");
     write_text(private_key, "no key");
-    reload_is_refused(private_key);
+    reload_is_refused(private_key, "unsupported");
     unlink(private_key);
-    reload_is_refused(private_key);
+    reload_is_refused(private_key, "No such file");
+    certificate_write(certificate, private_key, "EC", "second");
+    lock_key();
+    reload_is_refused(private_key, "bad decrypt");
     certificate_write(certificate, private_key, "EC", "second");
     CU_ASSERT_EQUAL(http_reload(live_server, &err), OK);
     CU_ASSERT(serves_as("second"));
@@ -483,7 +501,7 @@ static void a_server_does_not_begin_with_bad_files(void)
     CU_ASSERT_EQUAL(http_open(&s, limits, NULL, &err), BAD_INPUT);
     CU_ASSERT_PTR_NULL(s);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "/nowhere/cert.pem: "));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "o such file"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "No such file"));
     remove_files();
 }
 
