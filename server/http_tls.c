@@ -90,11 +90,7 @@ struct bufferevent *http_tls_stream(http_tls *t, struct event_base *base, int fd
     if (!session) return NULL;
     struct bufferevent *stream =
         bufferevent_openssl_socket_new(base, fd, session, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    if (!stream) {
-        SSL_free(session);
-        return NULL;
-    }
-    bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    if (!stream) SSL_free(session);
     return stream;
 }
 
