@@ -153,9 +153,13 @@ static void what_is_no_socket_is_left_alone(void)
     CU_ASSERT(f && fgets(text, sizeof text, f) && !strcmp(text, "mine"));
     if (f) fclose(f);
     unlink(path);
-    CU_ASSERT_EQUAL(symlink("/nowhere", path), 0); /* bind() would not follow it; nor is it ours to remove */
+    snprintf(elsewhere, sizeof elsewhere, "%s/stale", folder);
+    CU_ASSERT_EQUAL(http_listener_open_unix(&fd, elsewhere, &err), OK);
+    close(fd);
+    CU_ASSERT_EQUAL(symlink(elsewhere, path), 0);
     CU_ASSERT_EQUAL(http_listener_open_unix(&fd, path, &err), IO_FAILED);
     CU_ASSERT(lstat(path, &what) == 0 && S_ISLNK(what.st_mode));
+    CU_ASSERT_EQUAL(unlink(elsewhere), 0);
     snprintf(elsewhere, sizeof elsewhere, "%s/none/socket", folder);
     CU_ASSERT_EQUAL(http_listener_open_unix(&fd, elsewhere, &err), IO_FAILED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "No such file"));
