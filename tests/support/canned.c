@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,11 +82,11 @@ static void answer(const peer *p, const canned_answer *a)
     }
 }
 
-/* Until the client closes, or canned_close() does. */
+/* Until the client closes, or canned_close() comes; what has not been read stays so. */
 static void hold(const peer *p)
 {
-    char any[256];
-    while (peer_read(p, any, sizeof any) > 0) continue;
+    struct pollfd look = {.fd = p->fd, .events = POLLRDHUP};
+    while (poll(&look, 1, -1) < 0) continue;
 }
 
 static void serve(canned *c, peer *p)
