@@ -441,7 +441,7 @@ static void ask_of_one_who_leaves(void)
 
 static void a_peer_that_leaves_ends_no_process(void)
 {
-    static const canned_answer leaves = {.text = NULL, .unread = true, .then = CANNED_RESETS};
+    static const canned_answer leaves = {.text = NULL, .unread = true, .then = CANNED_LEAVES};
     char text[256];
     make_folder();
     canned *c = serve_tls(&leaves, "DNS:localhost", "localhost");

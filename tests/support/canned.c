@@ -28,7 +28,7 @@ struct canned {
     char *request[REQUESTS_MAX];
     int n;
     int fd; /* of the connection that is open, which its thread closes; -1: none */
-    bool closing;
+    bool closing, open;
 };
 
 typedef struct {
@@ -89,6 +89,14 @@ static void hold(const peer *p)
     while (poll(&look, 1, -1) < 0) continue;
 }
 
+static bool is_open(canned *c)
+{
+    pthread_mutex_lock(&c->lock);
+    const bool open = c->open || c->closing;
+    pthread_mutex_unlock(&c->lock);
+    return open;
+}
+
 static void serve(canned *c, peer *p)
 {
     if (c->context) {
@@ -106,9 +114,14 @@ static void serve(canned *c, peer *p)
     if (kept) c->request[c->n++] = request;
     pthread_mutex_unlock(&c->lock);
     if (!kept) free(request);
+    while (a->gated && !is_open(c)) nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
     answer(p, a);
     if (a->then == CANNED_HOLDS) hold(p);
-    if (a->then == CANNED_RESETS)
+    if (a->then == CANNED_LEAVES) {
+        shutdown(p->fd, SHUT_WR);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+    if (a->then == CANNED_RESETS || a->then == CANNED_LEAVES)
         setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
     else if (p->session) SSL_shutdown(p->session);
 }
@@ -198,6 +211,21 @@ void canned_close(canned *c)
 }
 
 int canned_port(const canned *c) { return c->port; }
+
+void canned_open_gate(canned *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->open = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool canned_busy(canned *c)
+{
+    pthread_mutex_lock(&c->lock);
+    const bool busy = c->fd >= 0;
+    pthread_mutex_unlock(&c->lock);
+    return busy;
+}
 
 int canned_count(canned *c)
 {

@@ -11,8 +11,10 @@ typedef struct {
     const char *text; /* NULL: silence */
     size_t bytes;     /* 0: all of the text, to its NUL */
     size_t piece;     /* sent in pieces of so many bytes, with pauses; 0: at once */
-    enum { CANNED_CLOSES, CANNED_HOLDS, CANNED_RESETS } then; /* HOLDS: until the client closes, or canned_close() comes */
-    bool unread;                                              /* answers, or resets, without having read the request */
+    /* HOLDS: until the client closes, or canned_close() comes; LEAVES: says that it has no more, then resets. */
+    enum { CANNED_CLOSES, CANNED_HOLDS, CANNED_RESETS, CANNED_LEAVES } then;
+    bool gated;  /* answers once canned_open_gate() has come */
+    bool unread; /* answers, or resets, without having read the request */
 } canned_answer;
 
 typedef struct {
@@ -26,6 +28,8 @@ typedef struct canned canned;
 canned *canned_open(canned_options o); /* fails the test where it cannot be */
 void    canned_close(canned *c);
 int     canned_port(const canned *c);
+void    canned_open_gate(canned *c);
+bool    canned_busy(canned *c); /* a connection is open */
 /* How many requests have come so far, and the text of one; it lives until canned_close(). */
 int         canned_count(canned *c);
 const char *canned_request(canned *c, int i);
