@@ -132,9 +132,10 @@ static void the_oldest_gives_way_but_not_the_one_on_its_way(void)
     counts(n, 0, 1, 9);
     canned_open_gate(c);
     settle(n);
-    counts(n, NOTIFY_ROOM, NOTIFY_ROOM, 9);
+    counts(n, NOTIFY_ROOM, NOTIFY_ROOM + 1, 9);
     asked(c, 0, 0);
-    for (int i = 1; i < NOTIFY_ROOM; i++) asked(c, i, 9 + i);
+    asked(c, 1, 0);
+    for (int i = 1; i < NOTIFY_ROOM; i++) asked(c, i + 1, 9 + i);
     notify_close(n, GRACE_MS);
     canned_close(c);
 }
