@@ -121,7 +121,7 @@ static void what_is_refused_is_given_up(void)
 
 static void the_oldest_gives_way_but_not_the_one_on_its_way(void)
 {
-    static const canned_answer answers[] = {{.text = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", .gated = true},
+    static const canned_answer answers[] = {{.text = "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n", .gated = true},
                                             taken};
     canned *c = serve(answers, 2);
     notify *n = opened(c);
