@@ -88,6 +88,7 @@ static int end_of(const cJSON *release, const char *state, const char *version)
                       : !strcmp(state, "failed") ? "failed"
                                                  : "was rolled back";
     release_text_reason(&reason, release);
+    if (!reason.n) out_text(&reason, "the ledger says more");
     fprintf(stderr, "beeline: %s %s: %.*s\n", version, how, (int)reason.n, reason.n ? reason.p : "");
     out_free(&reason);
     return EXIT_REFUSED;

@@ -70,7 +70,7 @@ void release_text_progress(out *o, const cJSON *release)
     if (!running) return;
     out_format(o, "  %s", string(running, "step"));
     append_time(o, number_of(running, "ms"));
-    out_text(o, "  ");
+    if (*string(running, "detail")) out_text(o, "  ");
     say(o, string(running, "detail"));
     cut(o, from);
 }
@@ -107,5 +107,4 @@ void release_text_reason(out *o, const cJSON *release)
         say(o, string(step, "detail"));
         return;
     }
-    out_text(o, "the ledger says more");
 }

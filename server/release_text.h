@@ -11,6 +11,6 @@ void release_text_progress(out *o, const cJSON *release);
 void release_text_steps(out *o, const cJSON *release, int *told);
 /* "running", "done", ...; "" where it is no release, or another than this. */
 const char *release_text_state(const cJSON *release, int64_t number);
-/* Of a release that was not done: the step that said no, and why; without such a step, who knows more. */
+/* Of a release that has not been done: the step that said no, and why; "" else. */
 void release_text_reason(out *o, const cJSON *release);
 #endif

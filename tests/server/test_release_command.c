@@ -158,7 +158,7 @@ static void on_a_terminal_one_line_is_written_over(void)
     seen[n] = 0;
     CU_ASSERT_STRING_EQUAL(seen, "release 3 of v2, which goes on when this ends\r\n"
                                  "\r\033[Kcheck     ok            1.5 ms  owner search\r\n"
-                                 "[##########          ] 1 of 2  load      7.0 ms  "
+                                 "[##########          ] 1 of 2  load      7.0 ms"
                                  "\r\033[Kv2 answers\r\n");
     close(master);
     canned_close(c);

@@ -31,6 +31,7 @@ static struct {
 static atomic_int n_notes; /* written by the executor's thread alone */
 static status result;      /* of what collect() says; set before anything is submitted */
 static int poisoned;       /* sequence of a batch whose row is not finite; -1: none */
+static int slow_tokens;    /* of a batch that takes its time */
 
 static status noting_submit(backend *b, int slot, const batch *in, error *err)
 {
@@ -48,6 +49,8 @@ static status noting_submit(backend *b, int slot, const batch *in, error *err)
 static status telling_collect(backend *b, int slot, float *out, uint8_t *finite, error *err)
 {
     const status rc = backend_cpu.collect(b, slot, out, finite, err);
+    if (notes[atomic_load(&n_notes) - 1].tokens == slow_tokens)
+        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
     if (rc == OK && result != OK) return fail(err, result, "as told");
     if (rc == OK && poisoned >= 0) finite[poisoned] = 0;
     return rc;
@@ -87,6 +90,7 @@ static void begin_with(int sequences, int max_requests)
     atomic_store(&n_notes, 0);
     result = OK;
     poisoned = -1;
+    slow_tokens = 0;
     for (int i = 0; i < 2; i++) {
         folders[i] = tiny_folder_make();
         tiny_model_write(folders[i], (tiny_model){.pooling = "mean_tokens", .normalize = 1, .seed = (unsigned)i + 1});
@@ -392,6 +396,31 @@ static void many_sequences_are_short(void)
     finish();
 }
 
+static void a_small_batch_that_took_longer_is_left_out(void)
+{
+    service_table t;
+    begin();
+    slow_tokens = 16;
+    CU_ASSERT_EQUAL(probe_times(door, candidate, 1, &t, &err), OK);
+    CU_ASSERT_EQUAL(service_check(&t, &err), OK);
+    finish();
+}
+
+static void without_a_quantum_there_is_one_at_a_time(void)
+{
+    static const service_table even = {.row = {{1, 1, 1000, 0}, {BATCH_TOKENS, 1, BATCH_TOKENS * 1000, 0}}, .n = 2};
+    service_table t;
+    service_model m;
+    begin();
+    service_seed(&m, &even); /* nothing is gained by large batches */
+    CU_ASSERT_EQUAL(batcher_set_service(door, live, LONGEST, &m, &err), OK);
+    CU_ASSERT_FATAL(batcher_plan(door).quantum_tokens < LONGEST);
+    CU_ASSERT_EQUAL(probe_times(door, candidate, 1, &t, &err), OK);
+    CU_ASSERT_EQUAL(t.row[t.n - 1].tokens, LONGEST);
+    CU_ASSERT_EQUAL(atomic_load(&n_notes), 2);
+    finish();
+}
+
 static void times_of_what_is_not_finite_are_none(void)
 {
     service_table t;
@@ -489,6 +518,9 @@ void probe_suite(CU_pSuite s)
     CU_add_test(s, "few sequences are no longer than the model reads",
                 few_sequences_are_no_longer_than_the_model_reads);
     CU_add_test(s, "many sequences are short", many_sequences_are_short);
+    CU_add_test(s, "a small batch that took longer than a large one is left out",
+                a_small_batch_that_took_longer_is_left_out);
+    CU_add_test(s, "without a quantum there is one at a time", without_a_quantum_there_is_one_at_a_time);
     CU_add_test(s, "times of what is not finite are none", times_of_what_is_not_finite_are_none);
     CU_add_test(s, "golden rows pass, and fail", golden_rows_pass_and_fail);
     CU_add_test(s, "a golden row that is not finite is wrong", a_golden_row_that_is_not_finite_is_wrong);
