@@ -83,7 +83,7 @@ mutant 'a batch without memory is not halved'   runtime/serve/executor.c 's/if (
 mutant 'a staged batch begins when submitted'   runtime/serve/executor.c 's/s->begun_ns = begun_ns(x, n);/s->begun_ns = s->submitted_ns;/' runtime/serve/executor
 mutant 'the next is cut as if nothing ran'      runtime/serve/executor.c 's/= begun_ns(x, oldest) + x->slot\[oldest\].predicted_ns;/= begun_ns(x, oldest);/' runtime/serve/executor
 mutant 'halves teach'                           runtime/serve/executor.c 's/return run_halves(x, n, why);/{ if (!run_halves(x, n, why)) return false; learn(x, s); return true; }/' runtime/serve/executor
-mutant 'nothing is learned'                     runtime/serve/executor.c 's/^    batcher_learn(.*//' runtime/serve/executor
+mutant 'nothing is learned'                     runtime/serve/executor.c 's/if (rc == OK) learn(x, s);.*//' runtime/serve/executor
 mutant 'batches are counted after their rows'   runtime/serve/executor.c 's/^        tally_batch(.*//; s/^        hand_out(x, s);/        hand_out(x, s); tally_batch(\&x->tally, \&x->e->description.shape, \&s->in);/' runtime/serve/executor
 mutant 'a silent device is no trip'             runtime/serve/executor.c 's/tally_add(&x->tally.watchdog_trips, 1);//' runtime/serve/executor
 mutant 'errors of the device are not counted'   runtime/serve/executor.c 's/tally_add(&x->tally.device_errors, 1);/tally_add(\&x->tally.device_errors, 0);/' runtime/serve/executor
@@ -145,7 +145,7 @@ mutant 'the last byte is with the kernel when it is made' server/http_connection
 mutant 'what had no route is told to nobody'            server/http_connection.c 's/if (limits->ended)/if (limits->ended \&\& r->route)/' server/http_ended
 mutant 'a head begins with its last bytes'              server/http_connection.c 's/if (!k->begun) k->begun_ns = clock_ns();/k->begun_ns = clock_ns();/' server/http_ended
 mutant 'a read body has no time of its own'             server/http_connection.c 's/^    e->c.record.times.at\[STAGE_PARSE\] = clock_ns();$//' server/http_ended
-mutant 'a wrong method has no route'                    server/http_connection.c 's/!memcmp(path.p, r->path, path.n)) c->record.route = r;/!memcmp(path.p, r->path, path.n)) return;/' server/http_ended
+mutant 'a wrong method has no route'                    server/http_connection.c 's/route_matches(r, path, c->wildcard)) c->record.route = r;/route_matches(r, path, c->wildcard)) return;/' server/http_ended
 mutant 'closing tells nobody'                           server/http.c      's/connection_abandon(l, LIST_FIRST(&l->exchanges))/exchange_free(LIST_FIRST(\&l->exchanges))/' server/http_ended
 mutant 'stages not passed are told'                     server/http_reply.c 's/if (!r->times.at\[s\]) continue;//' server/http_reply
 mutant 'a time is cut, not rounded'                     server/http_reply.c 's/ + (ns % unit >= unit \/ 2)//' server/http_reply
@@ -323,7 +323,7 @@ mutant 'a row that is not finite is forwarded'          runtime/backend/backend.
 mutant 'an empty string has a vector'                   server/contracts.c 's/return out->text.n ? OK :/return out->text.p ? OK :/' server/contracts
 mutant 'one input too many'                             server/contracts.c 's/if (count > max_inputs)$/if (count > max_inputs + 1)/' server/contracts
 mutant 'a token id may be the size of the vocabulary'   server/contracts.c 's/id >= vocab/id > vocab/' server/contracts
-mutant 'the environment wins over the command line'     server/options.c   's/status rc = set(out, &rows\[i\], value ? value : argv\[++a\], err);/status rc = OK;/' server/options
+mutant 'the environment wins over the command line'     server/options.c   's/status rc = set(out, &rows\[i\], bare ? "true" : value ? value : argv\[++a\], err);/status rc = OK;/' server/options
 mutant 'a cut vector keeps its length'                  server/embed.c     's/row\[i\] = (float)(row\[i\] \* scale);/row[i] = (float)(row[i] * (scale > 0 ? 1 : 0));/' e2e/serve
 mutant 'inputs that were cut are not counted'           server/embed.c     's/request->truncated += full > limit;//' e2e/serve
 mutant 'a compressed body is read'                      server/answer.c    's/if (coding.n && !http_is/if (coding.n > 99 \&\& !http_is/' e2e/serve
@@ -400,6 +400,64 @@ mutant 'a stored algorithm is trusted'                  runtime/backend/cuda_tun
 mutant 'half a search is kept'                          runtime/backend/cuda_tune.c 's/return all ? cuda_choices_put/return all || true ? cuda_choices_put/' runtime/backend/cuda_tune
 mutant 'float16 may overflow'                           runtime/backend/cuda_weights.c 's/if (isfinite(s->loose\[i\]) \&\&/if (false \&\& isfinite(s->loose[i]) \&\&/' runtime/backend/backend_cuda
 mutant 'keys lie where queries do'                      runtime/backend/cuda_weights.c 's/^        to += size_of(&parts\[i\]);//' runtime/backend/backend_cuda
+
+# versions on a disk
+mutant 'a file of other bytes is the manifest'"'"'s'     runtime/model/manifest.c 's/if (strcmp(is.sha256, said->sha256))/if (false)/' runtime/model/manifest
+mutant 'a version may be a link'                         runtime/base/file.c 's/O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC/O_DIRECTORY | O_CLOEXEC/' runtime/base/file
+mutant 'a replaced file loses its mode'                  runtime/base/file.c 's/!fchmod(fd, st.st_mode \& 0777)/true/' runtime/base/file
+mutant 'a manifest is not compared'                      runtime/serve/engine.c 's/if (rc == OK) rc = check_manifest/if (false) rc = check_manifest/' runtime/serve/engine
+mutant 'golden cases are not run'                        runtime/serve/engine.c 's/if (rc == OK \&\& e->manifest \&\& !options.beside)/if (false)/' runtime/serve/engine
+mutant 'longer texts break a contract'                   runtime/model/contract.c 's/next->max_tokens < live->max_tokens/next->max_tokens != live->max_tokens/' runtime/model/contract
+mutant 'an unknown member is no matter'                  runtime/base/json.c 's/if (i == n) return fail/if (false) return fail/' runtime/model/contract
+mutant 'golden rows that are brought are not compared'   server/pack.c 's/if (c->row) continue;/free(c->row);/' server/pack
+mutant 'a row has more digits than it needs'             runtime/model/manifest.c 's/if (strtof(text, NULL) == v) break;//' runtime/model/manifest
+mutant 'a link may leave the directory'                  runtime/base/file.c 's/.resolve = RESOLVE_BENEATH . RESOLVE_NO_MAGICLINKS/.resolve = 0/' runtime/serve/broken_bundles
+mutant 'sums of a manifest are not compared'             runtime/serve/engine.c 's/status rc = manifest_verify(said, e->files, err);/status rc = OK;/' runtime/serve/broken_bundles
+mutant 'the contract of a manifest is not compared'      runtime/serve/engine.c 's/if (rc == OK) rc = contract_same(.*/(void)contract_same;/' runtime/serve/broken_bundles
+mutant 'shorter inputs break nothing'                    runtime/model/contract.c 's/if (next->max_tokens < live->max_tokens) add/if (0) add/' runtime/serve/broken_bundles
+
+# bake and shadow
+mutant 'one bad look fires'                              runtime/serve/bake.c 's/s->broken\[i\] >= rules\[i\].looks/s->broken[i] > 0/' runtime/serve/bake
+mutant 'good looks do not reset the count'               runtime/serve/bake.c 's/broken ? s->broken\[i\] + 1 : 0/s->broken[i] + broken/' runtime/serve/bake
+mutant 'few requests are judged'                         runtime/serve/bake.c 's/if (patient \&\& !enough) continue;/(void)enough;/' runtime/serve/bake
+mutant 'a slow machine is the new version'"'"'s fault'   runtime/serve/bake.c 's/missed ? -1 : t->objective_ns/t->objective_ns + 0 * missed/' runtime/serve/bake
+mutant 'errors before do not count'                      runtime/serve/bake.c 's/.errors = share(was) + errors_allowed(t)/.errors = errors_allowed(t)/' runtime/serve/bake
+mutant 'a golden cosine of NaN passes'                   runtime/serve/bake.c 's/!(l->golden_least >= h->golden)/l->golden_least < h->golden/' runtime/serve/bake
+mutant 'the last broken rule is told'                    runtime/serve/bake.c 's/for (int i = BAKE_RULES - 1; i >= 0; i--)/for (int i = 0; i < BAKE_RULES; i++)/' runtime/serve/bake
+mutant 'any version'"'"'s rows are compared'             runtime/serve/shadow.c 's/sample->of == s->of/sample->of != NULL/' runtime/serve/shadow
+mutant 'ids stay beyond the candidate'"'"'s words'       runtime/serve/shadow.c 's/if (r->told->comparable) return;/return;/' runtime/serve/shadow
+mutant 'the shadow does not rest'                        runtime/serve/shadow.c 's/1 \/ SHADOW_SHARE - 1/0 * SHADOW_SHARE/' runtime/serve/shadow
+mutant 'a row of zeros agrees'                           runtime/serve/shadow.c 's/if (isnan(cosine))/if (0 \&\& isnan(cosine))/' runtime/serve/shadow
+mutant 'the best row is the median'                      runtime/serve/shadow.c 's/(out->ran - 1) \/ 2/out->ran - 1/' runtime/serve/shadow
+mutant 'a lost device is the candidate'"'"'s fault'      runtime/serve/shadow.c 's/if (ends_it(rc))/if (ends_it(rc) \&\& 0)/' runtime/serve/shadow
+mutant 'a skipped sample is not counted'                 runtime/serve/shadow.c 's/else if (rc == EXPIRED) r->told->skipped++;//' runtime/serve/shadow
+mutant 'two loops copy into one slot'                    runtime/serve/shadow.c 's/&s->state, &wanted, TAKING, memory_order_acquire/\&s->state, \&wanted, WANTED, memory_order_acquire/' runtime/serve/shadow thread
+
+# incidents
+mutant 'an acknowledged incident is as good as closed'   server/incidents.c 's/n->state == INCIDENT_RESOLVED)) n = n->next/n->state != INCIDENT_OPEN)) n = n->next/' server/incidents
+mutant 'a file that lies there is written over'          server/incidents.c 's/find(i, n->id) || (\*i->folder/find(i, n->id) || (0/' server/incidents
+mutant 'a closed incident is closed again'               server/incidents.c 's/(\*n)->state == INCIDENT_RESOLVED/(*n)->state == INCIDENT_STATES/' 'server/incidents|server/incident_routes'
+mutant 'what the disk refused is not written later'      server/incidents.c 's/if (n->unwritten) save(i, n);/(void)n;/' server/incidents
+mutant 'each write that fails is a line'                 server/incidents.c 's/strcmp(reason, i->complaint)/*reason/' server/incidents
+mutant 'the oldest files stay'                           server/incident_file.c 's/^    unlink(path);$/    (void)path;/' server/incidents
+mutant 'a sign that lasts is counted each second'        server/incidents.c 's/known ? now_ns < s->again_ns : !s->began/!known \&\& !s->began/' server/incidents
+mutant 'resolved while it lasts it opens again'          server/incidents.c 's/known ? now_ns < s->again_ns : !s->began/known \&\& now_ns < s->again_ns/' server/incidents
+mutant 'a resolved incident in memory has no bundle'     server/incidents.c 's/resolved && (in_file || ++bundles > INCIDENTS_BUNDLES)/resolved \&\& (in_file || ++bundles > 0)/' server/incidents
+mutant 'nobody is told of an end'                        server/incidents.c 's/    tell(i, n); .*$//' server/incidents
+mutant 'a list is changed without its lock'              server/incidents.c '/^static incident \*begin/,/^}/s/pthread_mutex_\(un\)*lock(&i->lock);//' server/incidents thread
+mutant 'an incident has no owner'                        server/incident_bundle.c 's/    if (m) {/    if (m \&\& 0) {/' server/incidents
+mutant 'the address of who is told is told'              server/incident_bundle.c 's/^.*"incident-url=".*$//' server/incident_bundle
+mutant 'the quickest of the slow come first'             server/incident_bundle.c 's/return (x < y) - (x > y)/return (x > y) - (x < y)/' server/incident_bundle
+mutant 'a quantile is the edge below'                    server/incident_bundle.c 's/return total ? edges_ns\[i\] : 0/return total ? edges_ns[i ? i - 1 : 0] : 0/' server/incident_bundle
+mutant 'a few bad requests are a burn'                   server/incident_signs.c 's/bad >= LEAST_BAD/bad > 0/' server/incident_signs
+mutant 'the slow burn needs no hour'                     server/incident_signs.c 's/{1, 2, 6, 60}/{1, 2, 6, 0}/' server/incident_signs
+mutant 'a burst is a burn'                               server/incident_signs.c 's/burn_rules\[\] = {{0, 1,/burn_rules[] = {{0, 0,/' server/incident_signs
+mutant 'half of the requests are most'                   server/incident_signs.c 's/2 \* bad > more/2 * bad >= more/' server/incident_signs
+mutant 'a file of another name is an incident'           server/incident_file.c 's/if (!strncmp(name, (\*read)->id, n) &&.*return OK;/if (n) return OK;/' server/incident_file
+mutant 'half a letter is kept'                           server/incident_file.c 's/const size_t step = utf8_step((const unsigned char \*)from, left), take = step ? step : 1;/const size_t step = 1, take = 1;/' 'server/incident_file|server/incident_bundle'
+mutant 'a page shows the first events'                   server/incidents_text.c 's/return (x > y) - (x < y);/return (x < y) - (x > y);/' server/incidents_text
+mutant 'a summary moves the cursor'                      server/incidents_text.c 's/control ? " " : text/text/; s/const bool control = .*$//' server/incidents_text
+mutant 'a bundle has all that was recorded'              server/flight_dump.c 's/n > most ? n - most : 0/n > most ? 0 : 0/' 'server/flight_dump|server/incident_bundle'
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 

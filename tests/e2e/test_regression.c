@@ -10,7 +10,7 @@
 #include <time.h>
 #include "tests/support/operator.h"
 
-enum { CLIENTS = 4 };
+enum { CLIENTS = 8 };
 static server_process server;
 static char *root, text[OPERATOR_TEXT];
 static pthread_t clients[CLIENTS];
@@ -40,13 +40,13 @@ static void *ask(void *unused)
 static void begin(void)
 {
     static const char *const variables[] = {"LD_LIBRARY_PATH=" BEELINE_SLEEPING_DIR,
-                                            "SLEEPING_DEVICE=base_us=20000;slow:base_us=200000;late:base_us=100000;nan:nan_after=100;"
+                                            "SLEEPING_DEVICE=base_us=10000;slow:base_us=40000;late:base_us=30000;nan:nan_after=100;"
                                             "drift:drift_after=100",
                                             NULL};
     root = tiny_folder_make();
     operator_pack(root, "one", (tiny_model){.seed = 1}, 1000);
     operator_pack(root, "slow", (tiny_model){.seed = 2}, 1000);
-    operator_pack(root, "late", (tiny_model){.seed = 3}, 60);
+    operator_pack(root, "late", (tiny_model){.seed = 3}, 20);
     operator_pack(root, "nan", (tiny_model){.seed = 4}, 1000);
     operator_pack(root, "drift", (tiny_model){.seed = 5}, 1000);
     operator_pack(root, "good", (tiny_model){.seed = 6}, 1000);
