@@ -52,8 +52,6 @@ static http_limits tls_limits(void)
 static void starts(http_limits limits)
 {
     make_files();
-    limits.certificate = certificate;
-    limits.private_key = private_key;
     live_start(limits);
 }
 
