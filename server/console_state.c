@@ -21,9 +21,9 @@ static void write_process(out *o, int phase)
     error err;
     process_facts p = {0};
     const bool known = process_read(&p, &err) == OK;
-    const double now_s = (double)time(NULL);
+    const double now_s = (double)time(NULL), lived_s = known ? now_s - p.start_unix_s : 0;
     out_format(o, "{\"state\":\"%s\",\"build\":\"%s %s\",\"now\":%.0f,\"uptime_s\":%.0f,\"resident_bytes\":%lld",
-               phases[phase], build_version(), build_commit(), now_s, known ? now_s - p.start_unix_s : 0,
+               phases[phase], build_version(), build_commit(), now_s, lived_s > 0 ? lived_s : 0, /* clocks differ */
                (long long)p.resident_bytes);
 }
 

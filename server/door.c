@@ -48,19 +48,19 @@ static status take_key(door *d, const char *line, size_t n, int number, error *e
         return fail(err, BAD_INPUT, "%.100s: line %d is no key: %d to %d printable characters without blanks", d->file,
                     number, KEY_LEAST, KEY_MOST);
     if (d->n == KEYS_MOST) return fail(err, BAD_INPUT, "%.100s: more than %d keys", d->file, KEYS_MOST);
-    if (!digest_of(&d->keys[d->n], line, n)) return fail(err, NO_MEMORY, "no memory for a key");
+    if (!digest_of(&d->keys[d->n], line, n)) return fail(err, NO_MEMORY, "no memory for a key's digest");
     d->n++;
     return OK;
 }
 
-static status take_keys(door *d, const char *text, const char *end, error *err)
+static status take_keys(door *d, const char *text, error *err)
 {
     status rc = OK;
     int number = 1;
-    for (const char *line = text, *lf; rc == OK && line < end; line = lf + 1, number++) {
-        lf = memchr(line, '\n', (size_t)(end - line));
-        if (!lf) lf = end;
-        rc = take_key(d, line, (size_t)(lf - line) - (lf > line && lf[-1] == '\r'), number, err);
+    for (const char *line = text; rc == OK && *line; number++) {
+        const size_t n = strcspn(line, "\n");
+        rc = take_key(d, line, n && line[n - 1] == '\r' ? n - 1 : n, number, err);
+        line += n + (line[n] == '\n');
     }
     if (rc == OK && d->n == 0) rc = fail(err, BAD_INPUT, "%.100s holds no key", d->file);
     return rc;
@@ -84,7 +84,9 @@ static status read_keys(door *d, error *err)
     else if ((n = read(fd, text, sizeof text)) < 0) rc = fail(err, BAD_INPUT, "%.100s: %s", d->file, strerror(errno));
     else if (n > FILE_MOST) rc = fail(err, BAD_INPUT, "%.100s has more than %d bytes", d->file, FILE_MOST);
     if (fd >= 0) close(fd);
-    if (rc == OK) rc = take_keys(d, text, text + n, err);
+    text[n > 0 && n <= FILE_MOST ? n : 0] = 0;
+    if (rc == OK && strlen(text) != (size_t)n) rc = fail(err, BAD_INPUT, "%.100s holds a NUL", d->file);
+    if (rc == OK) rc = take_keys(d, text, err);
     OPENSSL_cleanse(text, sizeof text);
     return rc;
 }

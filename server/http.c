@@ -22,7 +22,7 @@ enum {
 };
 
 /* A socket that waited long enough may already hold a request: closing over unread bytes would turn the answer into a
- * reset, so they are taken first. */
+ * reset, so they are taken first.  Who waits for a handshake is only closed: it could not read the answer. */
 static void turn_away(http_loop *l, int fd)
 {
     char lines[HTTP_REPLY_LINES_MAX], trash[4096];
@@ -36,7 +36,7 @@ static void turn_away(http_loop *l, int fd)
     out_text(&reply, "content-type: application/json\r\nretry-after: 1\r\n\r\n");
     out_bytes(&reply, body.p, body.n);
     for (int i = 0; i < 16 && recv(fd, trash, sizeof trash, MSG_DONTWAIT) == sizeof trash; i++) {}
-    if (!reply.failed) (void)!send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!reply.failed && !l->server->tls) (void)!send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     close(fd);
     atomic_fetch_sub(&l->server->connections, 1);
@@ -85,6 +85,14 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     else event_add(l->listening, NULL);
 }
 
+/* A path is given up before its queue is taken: from then on it may be a successor's. */
+static void deafen(http_server *s)
+{
+    if (s->owns_path) unlink(s->limits.unix_path);
+    else http_listener_deafen(s->listen_fd);
+    s->owns_path = false;
+}
+
 /* The last loop takes all that waits and then closes the listener: whoever were still in its queue would be reset. */
 static void begin_drain(http_loop *l)
 {
@@ -92,7 +100,7 @@ static void begin_drain(http_loop *l)
     event_del(l->resume);
     event_del(l->listening);
     if (atomic_fetch_sub(&l->server->accepting, 1) == 1) {
-        if (!l->server->limits.unix_path) http_listener_deafen(l->server->listen_fd);
+        deafen(l->server);
         event_add(l->listening, NULL);
         http_add_timer(l->resume, FAREWELL_MS);
     }
@@ -218,8 +226,8 @@ status http_open(http_server **opened, http_limits limits, void *app, error *err
     if (rc == OK)
         rc = limits.unix_path ? http_listener_open_unix(&s->listen_fd, limits.unix_path, err)
                               : http_listener_open(&s->listen_fd, limits.host, &s->limits.port, err);
+    s->owns_path = rc == OK && limits.unix_path;
     for (int i = 0; i < limits.loops && rc == OK; i++) rc = loop_open(s, &loops[i], err);
-    s->listening = rc == OK;
     if (rc == OK) rc = start_threads(s, err);
     if (rc == OK) *opened = s;
     else http_close(s);
@@ -256,7 +264,7 @@ void http_close(http_server *s)
         if (s->loops[i].started) pthread_join(s->loops[i].thread, NULL);
     for (int i = 0; i < s->loops_open; i++) loop_close(&s->loops[i]);
     if (s->listen_fd >= 0) close(s->listen_fd);
-    if (s->limits.unix_path && s->listening) unlink(s->limits.unix_path);
+    if (s->owns_path) unlink(s->limits.unix_path);
     http_tls_close(s->tls);
     free(s->loops);
     free(s);

@@ -104,8 +104,8 @@ static void free_bytes(const void *data, size_t n, void *p)
     free(p);
 }
 
-/* What the socket takes at once, where nothing is to be encrypted, spares a round through the loop; the rest is left to the bufferevent, the last part
- * without a copy: *owned, which it lies in, is then taken.  false: no memory for the rest. */
+/* What the socket takes at once, where nothing is to be encrypted, spares a round through the loop; the rest is left to
+ * the bufferevent, the last part without a copy: *owned, which it lies in, is then taken.  false: no memory for it. */
 static bool deliver(connection *k, struct iovec *part, int parts, char **owned)
 {
     struct evbuffer *rest = bufferevent_get_output(k->stream);
@@ -134,6 +134,7 @@ static bool deliver(connection *k, struct iovec *part, int parts, char **owned)
 /* All is in the kernel.  Closing now could turn it into a reset while the client still sends. */
 static void start_linger(connection *k)
 {
+    if (k->encrypted) http_tls_finish(k->stream);
     shutdown(bufferevent_getfd(k->stream), SHUT_WR);
     http_add_timer(k->deadline, LINGER_MS);
 }
@@ -537,6 +538,7 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
     if (what & BEV_EVENT_CONNECTED) return; /* the handshake is done */
     if ((what & BEV_EVENT_EOF) && k->state == CLOSING && unsent(k)) {
         k->peer_done = true; /* it has only finished sending */
+        bufferevent_enable(k->stream, EV_WRITE); /* where it is encrypted, libevent has stopped */
         return;
     }
     if (what & BEV_EVENT_TIMEOUT) http_count_one(&k->home->slow_closed);

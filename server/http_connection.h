@@ -31,7 +31,7 @@ struct http_server {
     http_limits     limits;
     void           *app;
     int             listen_fd;
-    bool            listening;       /* once: what lies at limits.unix_path is ours */
+    bool            owns_path;       /* what lies at limits.unix_path is ours */
     http_loop      *loops;           /* [limits.loops], of which loops_open */
     int             loops_open;
     http_tls       *tls;             /* NULL: plain */

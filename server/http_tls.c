@@ -15,10 +15,17 @@ struct http_tls {
 static status refused(const char *file, error *err)
 {
     char why[160];
-    const unsigned long code = ERR_peek_last_error();
+    const unsigned long code = ERR_peek_error(); /* the cause; those after it say only what failed by it */
     ERR_error_string_n(code, why, sizeof why);
     ERR_clear_error();
     return fail(err, BAD_INPUT, "%.80s: %s", file, code ? why : "refused");
+}
+
+/* Else the library asks at the terminal, and waits. */
+static int no_password(char *p, int n, int writing, void *unused)
+{
+    (void)p, (void)n, (void)writing, (void)unused;
+    return 0;
 }
 
 static status make_context(SSL_CTX **made, const http_tls *t, error *err)
@@ -27,8 +34,9 @@ static status make_context(SSL_CTX **made, const http_tls *t, error *err)
     status rc = c ? OK : fail(err, NO_MEMORY, "no memory for TLS");
     ERR_clear_error();
     if (c) {
+        SSL_CTX_set_default_passwd_cb(c, no_password);
         SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
-        SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+        SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     }
     if (rc == OK && SSL_CTX_use_certificate_chain_file(c, t->certificate) != 1) rc = refused(t->certificate, err);
     if (rc == OK && SSL_CTX_use_PrivateKey_file(c, t->private_key, SSL_FILETYPE_PEM) != 1)
@@ -82,10 +90,12 @@ struct bufferevent *http_tls_stream(http_tls *t, struct event_base *base, int fd
     if (!session) return NULL;
     struct bufferevent *stream =
         bufferevent_openssl_socket_new(base, fd, session, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    if (!stream) {
-        SSL_free(session);
-        return NULL;
-    }
-    bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    if (!stream) SSL_free(session);
     return stream;
+}
+
+void http_tls_finish(struct bufferevent *stream)
+{
+    SSL_shutdown(bufferevent_openssl_get_ssl(stream));
+    ERR_clear_error();
 }

@@ -14,11 +14,7 @@
 #include "runtime/serve/shadow.h"
 
 enum {
-    GOLDEN_MS = 60000,
     WARM_RUNS = 3,
-    BEFORE_SECONDS = 60,   /* of the version before, which a new one is compared with */
-    LOOK_MS = 1000,        /* between two looks in a bake */
-    BAKE_GOLDEN_LOOKS = 5, /* golden cases are run again at each so-manieth look */
     IDLE_PRIORITY = 19,
 };
 
@@ -161,7 +157,7 @@ static status load(release_work *w, error *err)
 
 static status golden_step(release_work *w, error *err)
 {
-    status rc = probe_golden(w->a->queue, w->candidate->engine, &w->golden_least, GOLDEN_MS, err);
+    status rc = probe_golden(w->a->queue, w->candidate->engine, &w->golden_least, RELEASE_GOLDEN_MS, err);
     if (rc != OK) {
         incidents_report(w->a->incidents, CAUSE_GOLDEN, "", err->text);
         return rc;
@@ -204,20 +200,28 @@ static status run_shadow(release_work *w, error *err)
     const double ratio = r.live_ns > 0 ? (double)r.candidate_ns / (double)r.live_ns : 0;
     if (r.ran == 0) snprintf(err->text, sizeof err->text, "no request came to compare");
     else if (!r.comparable)
-        snprintf(err->text, sizeof err->text, "%lld samples in %.2f of the live version's time; rows are not comparable",
-                 (long long)r.ran, ratio);
+        snprintf(err->text, sizeof err->text,
+                 "%lld samples in %.2f of the live version's time; rows are not comparable", (long long)r.ran, ratio);
     else
-        snprintf(err->text, sizeof err->text, "%lld samples agree: cosine %.6f, least %.6f, in %.2f of the live version's time",
-                 (long long)r.ran, r.cosine_median, r.cosine_least, ratio);
+        snprintf(err->text, sizeof err->text,
+                 "%lld samples agree: cosine %.6f, least %.6f, in %.2f of the live version's time", (long long)r.ran,
+                 r.cosine_median, r.cosine_least, ratio);
     return OK;
 }
 
 /* ---- who answers ---- */
 
+void release_name_owner(const version *v)
+{
+    const manifest *m = v->engine->manifest;
+    log_set_owner(m ? m->team : "", m ? m->contact : "", m ? m->runbook : "");
+}
+
 /* From here on the forecasts are of the version that answers; what the other had learned stays with it. */
 static status follow(app *a, version *before, error *err)
 {
     version *v = versions_acquire(a->versions);
+    release_name_owner(v);
     if (before) before->service = batcher_service(a->queue);
     const status rc = batcher_set_service(a->queue, v->engine, v->engine->description.max_tokens, &v->service, err);
     versions_release(a->versions, v);
@@ -264,19 +268,17 @@ void release_keep(app *a)
     versions_release(a->versions, v);
 }
 
-static int64_t requests_of(const monitor_sum *s) { return s->good + s->bad; }
-
 static status switch_over(release_work *w, error *err)
 {
     version *before = versions_acquire(w->a->versions);
-    const int64_t requests = requests_of(&w->at_switch), failed = w->at_switch.failures[FAILURE_BACKEND];
-    monitor_add_up(w->a->monitor, &w->at_switch);
-    const double share = (double)(w->at_switch.failures[FAILURE_BACKEND] - failed) /
-                         (double)(requests_of(&w->at_switch) - requests + 1);
+    const int64_t requests = release_requests(&w->at_look), failed = w->at_look.failures[FAILURE_BACKEND];
+    monitor_add_up(w->a->monitor, &w->at_look);
+    const double share = (double)(w->at_look.failures[FAILURE_BACKEND] - failed) /
+                         (double)(release_requests(&w->at_look) - requests + 1);
     w->before.failed = (int64_t)(share * (double)w->before.requests);
     w->not_finite_at_switch = executor_count(w->a->executor).not_finite;
     pthread_mutex_lock(w->lock);
-    w->switched_ns = clock_ns();
+    w->switched_ns = w->looked_ns = clock_ns();
     versions_activate(w->a->versions, w->candidate);
     status rc = follow(w->a, before, err);
     if (rc != OK) (void)release_revert(w, &(error){""});
@@ -292,134 +294,11 @@ static status switch_over(release_work *w, error *err)
 
 /* ---- bake ---- */
 
-/* Of the last seconds; the failures are another's to count. */
-static bake_numbers lately(const app *a, int seconds)
-{
-    bake_numbers n = {0};
-    histogram_sum *sum = calloc(1, sizeof *sum);
-    if (!sum) return n;
-    monitor_window(a->monitor, clock_ns(), seconds, sum);
-    n.requests = (int64_t)sum->total;
-    n.p99_ns = histogram_quantile(sum, 0.99);
-    free(sum);
-    return n;
-}
-
-/* What loading does to others' times is not the version's doing: it is compared with the minute before, or as much of it
- * as the version that answers has.  Of failures the share from now to the switch is known. */
-void release_begin(release_work *w)
-{
-    version *v = versions_acquire(w->a->versions);
-    const int64_t seconds = (clock_ns() - v->since_ns) / 1000000000;
-    versions_release(w->a->versions, v);
-    if (seconds > 0) w->before = lately(w->a, seconds < BEFORE_SECONDS ? (int)seconds : BEFORE_SECONDS);
-    monitor_add_up(w->a->monitor, &w->at_switch);
-}
-
-static bake_look look_at(release_work *w)
-{
-    monitor_sum *now = malloc(sizeof *now);
-    bake_look look = {.not_finite = executor_count(w->a->executor).not_finite - w->not_finite_at_switch,
-                      .golden_least = w->golden_least};
-    int64_t seconds = (clock_ns() - w->switched_ns) / 1000000000;
-    if (seconds > WINDOW_SECONDS) seconds = WINDOW_SECONDS;
-    if (!now) return look;
-    monitor_add_up(w->a->monitor, now);
-    look.now.requests = requests_of(now) - requests_of(&w->at_switch);
-    look.now.failed = now->failures[FAILURE_BACKEND] - w->at_switch.failures[FAILURE_BACKEND];
-    if (seconds > 0) look.now.p99_ns = lately(w->a, (int)seconds).p99_ns;
-    free(now);
-    return look;
-}
-
-/* The golden cases again, of the version that answers: it drifts when memory does. */
-static void look_at_golden(release_work *w)
-{
-    error why;
-    version *v = versions_acquire(w->a->versions);
-    const status rc = probe_golden(w->a->queue, v->engine, &w->golden_least, GOLDEN_MS, &why);
-    if (rc == GPU_FAILED) w->golden_least = 0; /* the device's own are wrong */
-    versions_release(w->a->versions, v);
-}
-
-static bool has_reverted(release_work *w)
-{
-    pthread_mutex_lock(w->lock);
-    const bool reverted = w->reverted;
-    pthread_mutex_unlock(w->lock);
-    return reverted;
-}
-
-/* Unless somebody was faster. */
-static void revert_for(release_work *w, bake_rule rule, const error *why)
-{
-    error err;
-    pthread_mutex_lock(w->lock);
-    if (!w->reverted) {
-        w->reverted = true;
-        w->verdict = *why;
-        if (release_revert(w, &err) != OK) log_line(LOG_ERROR, "rollback", "%s", err.text);
-    }
-    pthread_mutex_unlock(w->lock);
-    char summary[512];
-    snprintf(summary, sizeof summary, "version %s was rolled back in its bake: %s", w->subject.version, why->text);
-    incidents_report(w->a->incidents, CAUSE_ROLLBACK, bake_names[rule], summary);
-}
-
-static void say_look(release_work *w, const bake_look *look, int64_t now_ns)
-{
-    char line[200];
-    snprintf(line, sizeof line, "%lld s of %d s, %lld requests, %lld failed, p99 %.1f ms",
-             (long long)((now_ns - w->switched_ns) / 1000000000), w->order.bake_ms / 1000,
-             (long long)look->now.requests, (long long)look->now.failed, (double)look->now.p99_ns * 1e-6);
-    w->say(w, line);
-}
-
-static status bake_on(release_work *w, error *err)
-{
-    version *v = versions_acquire(w->a->versions);
-    const manifest *m = v->engine->manifest;
-    const bake_terms terms = {.before = w->before,
-                              .objective_ns = (int64_t)(m->p99_ms * 1e6),
-                              .availability = m->availability,
-                              .golden_limit = w->golden_limit};
-    bake_state seen = {{0}, 0};
-    bake_look look = {.golden_least = 1};
-    versions_release(w->a->versions, v);
-    for (int i = 0; i < BAKE_RULES; i++) {
-        char words[BAKE_LINE];
-        bake_words(&terms, (bake_rule)i, words);
-        log_line(LOG_INFO, "bake", "%s: %s", bake_names[i], words);
-    }
-    const int64_t end_ns = w->switched_ns + (int64_t)w->order.bake_ms * 1000000;
-    for (int i = 1; clock_ns() < end_ns; i++) {
-        bake_rule rule;
-        for (int ms = 0; ms < LOOK_MS && clock_ns() < end_ns && !has_reverted(w); ms += 10) {
-            if (atomic_load(w->closing)) return fail(err, UNAVAILABLE, "the server ends amid the bake");
-            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        }
-        if (i % BAKE_GOLDEN_LOOKS == 0 && !has_reverted(w)) look_at_golden(w);
-        if (has_reverted(w)) {
-            *err = w->verdict;
-            return CANCELLED;
-        }
-        look = look_at(w);
-        say_look(w, &look, clock_ns());
-        if (!bake_fires(&terms, &seen, &look, &rule, err)) continue;
-        revert_for(w, rule, err);
-        *err = w->verdict;
-        return CANCELLED;
-    }
-    snprintf(err->text, sizeof err->text, "%lld requests, %lld failed, p99 %.1f ms", (long long)look.now.requests,
-             (long long)look.now.failed, (double)look.now.p99_ns * 1e-6);
-    return OK;
-}
-
 /* Once it has passed, and not before, a restart begins with it; nobody can take that back but by a rollback. */
 static status bake(release_work *w, error *err)
 {
     status rc = OK;
-    if (w->order.bake_ms) rc = bake_on(w, err);
+    if (w->order.bake_ms) rc = release_bake(w, err);
     else snprintf(err->text, sizeof err->text, "not asked for");
     pthread_mutex_lock(w->lock);
     if (rc == OK && w->reverted) {

@@ -59,8 +59,9 @@ brought_by() {
     case "$1" in
         libevent_core) echo libevent-dev libevent-core-2.1-7 ;;
         libevent_pthreads) echo libevent-dev libevent-pthreads-2.1-7 ;;
+        libevent_openssl) echo libevent-dev libevent-openssl-2.1-7 ;;
         libcjson) echo libcjson-dev libcjson1 ;;
-        libcrypto) echo libssl-dev libssl3 ;;
+        libcrypto | libssl) echo libssl-dev libssl3 ;;
         cunit) echo libcunit1-dev ;;
         *) return 1 ;;
     esac

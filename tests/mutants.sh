@@ -83,7 +83,7 @@ mutant 'a batch without memory is not halved'   runtime/serve/executor.c 's/if (
 mutant 'a staged batch begins when submitted'   runtime/serve/executor.c 's/s->begun_ns = begun_ns(x, n);/s->begun_ns = s->submitted_ns;/' runtime/serve/executor
 mutant 'the next is cut as if nothing ran'      runtime/serve/executor.c 's/= begun_ns(x, oldest) + x->slot\[oldest\].predicted_ns;/= begun_ns(x, oldest);/' runtime/serve/executor
 mutant 'halves teach'                           runtime/serve/executor.c 's/return run_halves(x, n, why);/{ if (!run_halves(x, n, why)) return false; learn(x, s); return true; }/' runtime/serve/executor
-mutant 'nothing is learned'                     runtime/serve/executor.c 's/^    batcher_learn(.*//' runtime/serve/executor
+mutant 'nothing is learned'                     runtime/serve/executor.c 's/if (rc == OK) learn(x, s);.*//' runtime/serve/executor
 mutant 'batches are counted after their rows'   runtime/serve/executor.c 's/^        tally_batch(.*//; s/^        hand_out(x, s);/        hand_out(x, s); tally_batch(\&x->tally, \&x->e->description.shape, \&s->in);/' runtime/serve/executor
 mutant 'a silent device is no trip'             runtime/serve/executor.c 's/tally_add(&x->tally.watchdog_trips, 1);//' runtime/serve/executor
 mutant 'errors of the device are not counted'   runtime/serve/executor.c 's/tally_add(&x->tally.device_errors, 1);/tally_add(\&x->tally.device_errors, 0);/' runtime/serve/executor
@@ -145,7 +145,7 @@ mutant 'the last byte is with the kernel when it is made' server/http_connection
 mutant 'what had no route is told to nobody'            server/http_connection.c 's/if (limits->ended)/if (limits->ended \&\& r->route)/' server/http_ended
 mutant 'a head begins with its last bytes'              server/http_connection.c 's/if (!k->begun) k->begun_ns = clock_ns();/k->begun_ns = clock_ns();/' server/http_ended
 mutant 'a read body has no time of its own'             server/http_connection.c 's/^    e->c.record.times.at\[STAGE_PARSE\] = clock_ns();$//' server/http_ended
-mutant 'a wrong method has no route'                    server/http_connection.c 's/!memcmp(path.p, r->path, path.n)) c->record.route = r;/!memcmp(path.p, r->path, path.n)) return;/' server/http_ended
+mutant 'a wrong method has no route'                    server/http_connection.c 's/route_matches(r, path, c->wildcard)) c->record.route = r;/route_matches(r, path, c->wildcard)) return;/' server/http_ended
 mutant 'closing tells nobody'                           server/http.c      's/connection_abandon(l, LIST_FIRST(&l->exchanges))/exchange_free(LIST_FIRST(\&l->exchanges))/' server/http_ended
 mutant 'stages not passed are told'                     server/http_reply.c 's/if (!r->times.at\[s\]) continue;//' server/http_reply
 mutant 'a time is cut, not rounded'                     server/http_reply.c 's/ + (ns % unit >= unit \/ 2)//' server/http_reply
@@ -323,7 +323,7 @@ mutant 'a row that is not finite is forwarded'          runtime/backend/backend.
 mutant 'an empty string has a vector'                   server/contracts.c 's/return out->text.n ? OK :/return out->text.p ? OK :/' server/contracts
 mutant 'one input too many'                             server/contracts.c 's/if (count > max_inputs)$/if (count > max_inputs + 1)/' server/contracts
 mutant 'a token id may be the size of the vocabulary'   server/contracts.c 's/id >= vocab/id > vocab/' server/contracts
-mutant 'the environment wins over the command line'     server/options.c   's/status rc = set(out, &rows\[i\], value ? value : argv\[++a\], err);/status rc = OK;/' server/options
+mutant 'the environment wins over the command line'     server/options.c   's/status rc = set(out, &rows\[i\], bare ? "true" : value ? value : argv\[++a\], err);/status rc = OK;/' server/options
 mutant 'a cut vector keeps its length'                  server/embed.c     's/row\[i\] = (float)(row\[i\] \* scale);/row[i] = (float)(row[i] * (scale > 0 ? 1 : 0));/' e2e/serve
 mutant 'inputs that were cut are not counted'           server/embed.c     's/request->truncated += full > limit;//' e2e/serve
 mutant 'a compressed body is read'                      server/answer.c    's/if (coding.n && !http_is/if (coding.n > 99 \&\& !http_is/' e2e/serve
@@ -400,6 +400,132 @@ mutant 'a stored algorithm is trusted'                  runtime/backend/cuda_tun
 mutant 'half a search is kept'                          runtime/backend/cuda_tune.c 's/return all ? cuda_choices_put/return all || true ? cuda_choices_put/' runtime/backend/cuda_tune
 mutant 'float16 may overflow'                           runtime/backend/cuda_weights.c 's/if (isfinite(s->loose\[i\]) \&\&/if (false \&\& isfinite(s->loose[i]) \&\&/' runtime/backend/backend_cuda
 mutant 'keys lie where queries do'                      runtime/backend/cuda_weights.c 's/^        to += size_of(&parts\[i\]);//' runtime/backend/backend_cuda
+
+# versions on a disk
+mutant 'a file of other bytes is the manifest'"'"'s'     runtime/model/manifest.c 's/if (strcmp(is.sha256, said->sha256))/if (false)/' runtime/model/manifest
+mutant 'a version may be a link'                         runtime/base/file.c 's/O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC/O_DIRECTORY | O_CLOEXEC/' runtime/base/file
+mutant 'a replaced file loses its mode'                  runtime/base/file.c 's/!fchmod(fd, st.st_mode \& 0777)/true/' runtime/base/file
+mutant 'a manifest is not compared'                      runtime/serve/engine.c 's/if (rc == OK) rc = check_manifest/if (false) rc = check_manifest/' runtime/serve/engine
+mutant 'golden cases are not run'                        runtime/serve/engine.c 's/if (rc == OK \&\& e->manifest \&\& !options.beside)/if (false)/' runtime/serve/engine
+mutant 'longer texts break a contract'                   runtime/model/contract.c 's/next->max_tokens < live->max_tokens/next->max_tokens != live->max_tokens/' runtime/model/contract
+mutant 'an unknown member is no matter'                  runtime/base/json.c 's/if (i == n) return fail/if (false) return fail/' runtime/model/contract
+mutant 'golden rows that are brought are not compared'   server/pack.c 's/if (c->row) continue;/free(c->row);/' server/pack
+mutant 'a row has more digits than it needs'             runtime/model/manifest.c 's/if (strtof(text, NULL) == v) break;//' runtime/model/manifest
+mutant 'a link may leave the directory'                  runtime/base/file.c 's/.resolve = RESOLVE_BENEATH . RESOLVE_NO_MAGICLINKS/.resolve = 0/' runtime/serve/broken_bundles
+mutant 'sums of a manifest are not compared'             runtime/serve/engine.c 's/status rc = manifest_verify(said, e->files, err);/status rc = OK;/' runtime/serve/broken_bundles
+mutant 'the contract of a manifest is not compared'      runtime/serve/engine.c 's/if (rc == OK) rc = contract_same(.*/(void)contract_same;/' runtime/serve/broken_bundles
+mutant 'shorter inputs break nothing'                    runtime/model/contract.c 's/if (next->max_tokens < live->max_tokens) add/if (0) add/' runtime/serve/broken_bundles
+
+# bake and shadow
+mutant 'one bad look fires'                              runtime/serve/bake.c 's/s->broken\[i\] >= rules\[i\].looks/s->broken[i] > 0/' runtime/serve/bake
+mutant 'good looks do not reset the count'               runtime/serve/bake.c 's/broken ? s->broken\[i\] + 1 : 0/s->broken[i] + broken/' runtime/serve/bake
+mutant 'few requests are judged'                         runtime/serve/bake.c 's/if (patient \&\& !enough) continue;/(void)enough;/' runtime/serve/bake
+mutant 'a slow machine is the new version'"'"'s fault'   runtime/serve/bake.c 's/missed ? -1 : t->objective_ns/t->objective_ns + 0 * missed/' runtime/serve/bake
+mutant 'errors before do not count'                      runtime/serve/bake.c 's/.errors = share(was) + errors_allowed(t)/.errors = errors_allowed(t)/' runtime/serve/bake
+mutant 'a golden cosine of NaN passes'                   runtime/serve/bake.c 's/!(l->golden_least >= h->golden)/l->golden_least < h->golden/' runtime/serve/bake
+mutant 'the last broken rule is told'                    runtime/serve/bake.c 's/for (int i = BAKE_RULES - 1; i >= 0; i--)/for (int i = 0; i < BAKE_RULES; i++)/' runtime/serve/bake
+mutant 'any version'"'"'s rows are compared'             runtime/serve/shadow.c 's/sample->of == s->of/sample->of != NULL/' runtime/serve/shadow
+mutant 'ids stay beyond the candidate'"'"'s words'       runtime/serve/shadow.c 's/if (r->told->comparable) return;/return;/' runtime/serve/shadow
+mutant 'the shadow does not rest'                        runtime/serve/shadow.c 's/1 \/ SHADOW_SHARE - 1/0 * SHADOW_SHARE/' runtime/serve/shadow
+mutant 'a row of zeros agrees'                           runtime/serve/shadow.c 's/if (isnan(cosine))/if (0 \&\& isnan(cosine))/' runtime/serve/shadow
+mutant 'the best row is the median'                      runtime/serve/shadow.c 's/(out->ran - 1) \/ 2/out->ran - 1/' runtime/serve/shadow
+mutant 'a lost device is the candidate'"'"'s fault'      runtime/serve/shadow.c 's/if (ends_it(rc))/if (ends_it(rc) \&\& 0)/' runtime/serve/shadow
+mutant 'a skipped sample is not counted'                 runtime/serve/shadow.c 's/else if (rc == EXPIRED) r->told->skipped++;//' runtime/serve/shadow
+mutant 'two loops copy into one slot'                    runtime/serve/shadow.c 's/&s->state, &wanted, TAKING, memory_order_acquire/\&s->state, \&wanted, WANTED, memory_order_acquire/' runtime/serve/shadow thread
+
+# incidents
+mutant 'an acknowledged incident is as good as closed'   server/incidents.c 's/n->state == INCIDENT_RESOLVED)) n = n->next/n->state != INCIDENT_OPEN)) n = n->next/' server/incidents
+mutant 'a file that lies there is written over'          server/incidents.c 's/find(i, n->id) || (\*i->folder/find(i, n->id) || (0/' server/incidents
+mutant 'a closed incident is closed again'               server/incidents.c 's/(\*n)->state == INCIDENT_RESOLVED/(*n)->state == INCIDENT_STATES/' 'server/incidents|server/incident_routes'
+mutant 'what the disk refused is not written later'      server/incidents.c 's/if (n->unwritten) save(i, n);/(void)n;/' server/incidents
+mutant 'each write that fails is a line'                 server/incidents.c 's/strcmp(reason, i->complaint)/*reason/' server/incidents
+mutant 'the oldest files stay'                           server/incident_file.c 's/^    unlink(path);$/    (void)path;/' server/incidents
+mutant 'a sign that lasts is counted each second'        server/incidents.c 's/known ? now_ns < s->again_ns : !s->began/!known \&\& !s->began/' server/incidents
+mutant 'resolved while it lasts it opens again'          server/incidents.c 's/known ? now_ns < s->again_ns : !s->began/known \&\& now_ns < s->again_ns/' server/incidents
+mutant 'a resolved incident in memory has no bundle'     server/incidents.c 's/resolved && (in_file || ++bundles > INCIDENTS_BUNDLES)/resolved \&\& (in_file || ++bundles > 0)/' server/incidents
+mutant 'nobody is told of an end'                        server/incidents.c 's/    tell(i, n); .*$//' server/incidents
+mutant 'a list is changed without its lock'              server/incidents.c '/^static incident \*begin/,/^}/s/pthread_mutex_\(un\)*lock(&i->lock);//' server/incidents thread
+mutant 'an incident has no owner'                        server/incident_bundle.c 's/    if (m) {/    if (m \&\& 0) {/' server/incidents
+mutant 'the address of who is told is told'              server/incident_bundle.c 's/^.*"incident-url=".*$//' server/incident_bundle
+mutant 'the quickest of the slow come first'             server/incident_bundle.c 's/return (x < y) - (x > y)/return (x > y) - (x < y)/' server/incident_bundle
+mutant 'a quantile is the edge below'                    server/incident_bundle.c 's/return total ? edges_ns\[i\] : 0/return total ? edges_ns[i ? i - 1 : 0] : 0/' server/incident_bundle
+mutant 'a few bad requests are a burn'                   server/incident_signs.c 's/bad >= LEAST_BAD/bad > 0/' server/incident_signs
+mutant 'the slow burn needs no hour'                     server/incident_signs.c 's/{1, 2, 6, 60}/{1, 2, 6, 0}/' server/incident_signs
+mutant 'a burst is a burn'                               server/incident_signs.c 's/burn_rules\[\] = {{0, 1,/burn_rules[] = {{0, 0,/' server/incident_signs
+mutant 'half of the requests are most'                   server/incident_signs.c 's/2 \* bad > more/2 * bad >= more/' server/incident_signs
+mutant 'a file of another name is an incident'           server/incident_file.c 's/if (!strncmp(name, (\*read)->id, n) &&.*return OK;/if (n) return OK;/' server/incident_file
+mutant 'half a letter is kept'                           server/incident_file.c 's/const size_t step = utf8_step((const unsigned char \*)from, left), take = step ? step : 1;/const size_t step = 1, take = 1;/' 'server/incident_file|server/incident_bundle'
+mutant 'a page shows the first events'                   server/incidents_text.c 's/return (x > y) - (x < y);/return (x < y) - (x > y);/' server/incidents_text
+mutant 'a summary moves the cursor'                      server/incidents_text.c 's/control ? " " : text/text/; s/const bool control = .*$//' server/incidents_text
+mutant 'a bundle has all that was recorded'              server/flight_dump.c 's/n > most ? n - most : 0/n > most ? 0 : 0/' 'server/flight_dump|server/incident_bundle'
+
+# door, http client, notify, commands
+mutant 'a name that begins with localhost is ours'      server/door.c 's/!strcasecmp(name, "localhost")/!strncasecmp(name, "localhost", 9)/' server/door
+mutant 'any Host is let in'                              server/door.c 's/if (!\*d->host) return true;/return true;/' server/door
+mutant 'a prefix of a key opens'                         server/door.c 's/CRYPTO_memcmp(given.digest, d->keys\[i\].digest, DIGEST)/CRYPTO_memcmp(given.digest, d->keys[i].digest, 0)/' server/door
+mutant 'only the last key counts'                        server/door.c 's/right |= /right = /' server/door
+mutant 'a key file may be read by its group'             server/door.c 's/is.st_mode & 077)/is.st_mode \& 037)/' server/door
+mutant 'health wants a key'                              server/door.c 's/return \*d->file \&\& (head/return *d->file || (head/' server/door
+mutant 'keys behind a NUL are lost without a word'       server/door.c 's/strlen(text) != (size_t)n/0/' server/door
+mutant 'keys change while a loop looks at them'          server/door.c 's/^    pthread_mutex_\(un\)\?lock(&d->lock);//' server/door thread
+mutant 'an interim answer is the answer'                 server/http_answer.c 's/if (a->code >= 200) return OK;/return OK;/' server/http_answer
+mutant 'half a body is enough'                           server/http_answer.c 's/return fail(why, IO_FAILED, "half a body");/return OK;/' server/http_answer
+mutant 'a body may have two lengths'                     server/http_answer.c 's/if (a->phase != ANSWER_REST)/if (0)/' server/http_answer
+mutant 'chunks have no limit'                            server/http_answer.c 's/a->chunks.left + body->n <= /body->n <= /' server/http_answer
+mutant 'a certificate may be for any name'               server/http_client.c 's/SSL_set1_host(t->session, name) == 1 \&\& //' server/http_client
+mutant 'headers are sent unseen'                         server/http_client.c 's/if (!are_headers(q->headers))/if (0 \&\& !are_headers(q->headers))/' server/http_client
+mutant 'framing may be given from outside'               server/http_client.c 's/ || is_ours(name)) return false/ || (0 \&\& is_ours(name))) return false/' server/http_client
+mutant 'a TLS peer that leaves ends the process'         server/http_client.c 's/pthread_sigmask(SIG_BLOCK, pipe, before);/pthread_sigmask(SIG_UNBLOCK, pipe, before);/' server/http_client
+mutant 'the path of a URL is shown'                      server/http_client.c 's/%s...: wanted a path of visible ASCII, without a fragment", where)/%s...: wanted a path of visible ASCII, without a fragment", url)/' server/http_client
+mutant 'a refused document is posted again'              server/notify.c 's/drop_locked(n, 0, why->text);/n->due_ns = clock_ns() + MS;/' server/notify
+mutant 'the document on its way gives way'               server/notify.c 's/drop_locked(n, n->trying, /drop_locked(n, 0, /' server/notify
+mutant 'closing waits for a silent server'               server/notify.c 's/n->left = !n->ended;/n->left = false;/' server/notify
+mutant 'the last key is shown'                           server/ops_client.c 's/while (!\*key \&\& getline/while (getline/' server/ops_client
+mutant 'a no of the server is a yes'                     server/ops_client.c 's/\*code < 200 || \*code > 299/*code < 200 || *code > 499/' server/ops_client
+mutant 'parts of a second are rounded away'              server/release_command.c 's/ms % 1000 == 0;/ms >= 0;/' server/release_command
+mutant 'the bar is for logs too'                         server/release_command.c 's/if (terminal \&\& !strcmp(state, "running"))/if (!strcmp(state, "running"))/' server/release_command
+mutant 'a bar is wider than a line'                      server/release_text.c 's/COLUMNS = 79/COLUMNS = 80/' server/release_text
+mutant 'a detail moves the cursor'                       server/release_text.c 's/control ? " "/control \&\& wide ? " "/' server/release_text
+
+# TLS, unix sockets, who comes in
+mutant 'TLS 1.0 is taken'                               server/http_tls.c  's/TLS1_2_VERSION/TLS1_VERSION/' server/http_tls
+mutant 'TLS 1.2 is refused'                             server/http_tls.c  's/TLS1_2_VERSION/TLS1_3_VERSION/' server/http_tls
+mutant 'a missing close_notify is an error'             server/http_tls.c  's/ | SSL_OP_IGNORE_UNEXPECTED_EOF//' server/http_tls
+mutant 'a refused file is told without its cause'       server/http_tls.c  's/ERR_peek_error/ERR_peek_last_error/' server/http_tls
+mutant 'any key fits a certificate'                     server/http_tls.c  's/SSL_CTX_check_private_key(c) != 1/0/' server/http_tls
+mutant 'a password is asked for'                        server/http_tls.c  's/SSL_CTX_set_default_passwd_cb(c, no_password);/(void)no_password;/' server/http_tls
+mutant 'a reload changes nothing'                       server/http_tls.c  's/^    t->context = next;/    t->context = SSL_CTX_up_ref(before) ? before : next;/' server/http_tls
+mutant 'a certificate is taken without its lock'        server/http_tls.c  's/^    pthread_mutex_lock(&t->lock);$//; s/^    pthread_mutex_unlock(&t->lock);$//' server/http_tls thread
+mutant 'an encrypted connection ends without a word'    server/http_connection.c 's/if (k->encrypted) http_tls_finish(k->stream);//' server/http_tls
+mutant 'a half-closed client waits for its last reply'  server/http_connection.c 's/^        bufferevent_enable(k->stream, EV_WRITE);.*//' server/http_tls
+mutant 'replies are sent in the clear'                  server/http_connection.c 's/k->encrypted = s->tls;/k->encrypted = false;/' server/http_tls
+mutant 'a handshake may take as long as idleness'       server/http_connection.c 's/^    http_add_timer(k->deadline, s->limits.head_ms); .*//' server/http_tls
+mutant 'one too many gets plain bytes'                  server/http.c      's/ \&\& !l->server->tls) (void)/) (void)/' server/http_tls
+mutant 'a group may use the socket'                     server/http_listener.c 's/umask(0177)/umask(0077)/' server/http_listener
+mutant 'the umask stays'                                server/http_listener.c 's/^    umask(before);/    (void)before;/' server/http_listener
+mutant 'a live socket is replaced'                      server/http_listener.c 's/if (answered != ECONNREFUSED)/if (answered == EPERM)/' server/http_listener
+mutant 'a stale socket is not replaced'                 server/http_listener.c 's/if (answered != ECONNREFUSED)/if (answered >= 0)/' server/http_listener
+mutant 'a file in the way is removed'                   server/http_listener.c 's/if (!S_ISSOCK(what.st_mode))/if (0)/' server/http_listener
+mutant 'a link to a socket is a socket'                 server/http_listener.c 's/if (lstat(/if (stat(/' server/http_listener
+mutant 'a path may lack room for its end'               server/http_listener.c 's/strlen(path) >= sizeof at.sun_path/strlen(path) > sizeof at.sun_path/' server/http_listener
+mutant 'a socket stays behind'                          server/http.c      's/if (s->owns_path) unlink(s->limits.unix_path);$/if (s->owns_path) (void)0;/' server/http_listener
+mutant 'what a successor put there is removed'          server/http.c      's/^    s->owns_path = false;//' server/http_listener
+mutant 'a failed start removes a socket of another'     server/http.c      's/s->owns_path = rc == OK \&\& limits.unix_path;/s->owns_path = limits.unix_path;/' server/http_listener
+mutant 'TCP has a uid behind it'                        server/http_connection.c 's/if (!s->limits.unix_path) return -1;/(void)s;/' server/http_listener
+mutant 'a stranger comes in by the socket'              server/http_connection.c 's/uid > 0 \&\& uid != geteuid()/uid > 0 \&\& uid < 0/' server/http_listener
+mutant 'a call does not know who asks'                  server/http_connection.c 's/e->c.peer_uid = k->peer_uid;//' server/http_listener
+mutant '401 does not say how'                           server/http_connection.c 's/refused == 401 ? "www-authenticate: Bearer\\r\\n" : NULL/NULL/' server/http_admit
+mutant 'a refused body is parsed as a request'          server/http_connection.c 's/^    if (c->head.chunked || c->head.length) k->keep_alive = false;//' server/http_admit
+mutant 'unknown paths need no admission'                server/http_connection.c 's/= s->limits.admit ?/= found \&\& s->limits.admit ?/' server/http_admit
+mutant 'only 403 refuses'                               server/http_connection.c 's/    if (refused) {/    if (refused == 403) {/' server/http_admit
+mutant 'who expects 100 is not asked who it is'         server/http_connection.c 's/^    const int refused = s->limits.admit ?/    const int refused = s->limits.admit \&\& !r->expects_continue ?/' server/http_admit
+mutant 'names in a path are not handed on'              server/http_connection.c 's/^    (void)route_matches(found, r->path, c->wildcard);//' server/http_admit
+mutant 'Misdirected is Validation'                      server/error_body.c 's/case 421: return "Misdirected";//' server/http_admit
+mutant 'Conflict is Validation'                         server/error_body.c 's/case 409: return "Conflict";//' 'server/http$'
+mutant 'Forbidden is Validation'                        server/error_body.c 's/case 403: return "Forbidden";//' 'server/http$'
+mutant '421 has no reason'                              server/http_reply.c 's/{421, "Misdirected Request"}, //' 'server/http_admit|server/http_reply'
+mutant '409 has no reason'                              server/http_reply.c 's/{409, "Conflict"},$//' server/http_reply
+mutant '202 has no reason'                              server/http_reply.c 's/{202, "Accepted"}, //' server/http_reply
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 

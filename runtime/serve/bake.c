@@ -133,16 +133,15 @@ void bake_words(const bake_terms *t, bake_rule rule, char out[BAKE_LINE])
 bool bake_fires(const bake_terms *t, bake_state *s, const bake_look *look, bake_rule *rule, error *why)
 {
     const thresholds h = thresholds_of(t);
-    const bool fresh = look->now.requests > s->requests, enough = is_known(&look->now);
+    const bool enough = is_known(&look->now);
     int fired = BAKE_RULES;
     for (int i = BAKE_RULES - 1; i >= 0; i--) {
         const bool patient = rules[i].looks > 1;
-        if (patient && !fresh) continue; /* the same numbers say nothing new */
-        const bool broken = (!patient || enough) && rules[i].broken(&h, look);
+        if (patient && !enough) continue;
+        const bool broken = rules[i].broken(&h, look);
         s->broken[i] = broken ? s->broken[i] + 1 : 0;
         if (s->broken[i] >= rules[i].looks) fired = i;
     }
-    s->requests = look->now.requests;
     if (fired == BAKE_RULES) return false;
     char seen[BAKE_LINE], words[BAKE_LINE];
     rules[fired].see(look, seen);

@@ -1,9 +1,9 @@
 /* bake.h - is a version that has just begun to answer worse than the one before?  Pure rules over two sets of numbers.
  *
  * The rules are one table: name, threshold in words, and the check; the words are printed when a bake begins, the name,
- * the numbers and the words when one fires.  A rule about shares or quantiles wants BAKE_REQUESTS requests first, and
- * must be broken at BAKE_LOOKS looks in a row, a second apart, each with new requests: noise is not a regression.  One
- * about wrong numbers fires at once. */
+ * the numbers and the words when one fires.  A rule about shares or quantiles wants a look at BAKE_REQUESTS requests or
+ * more that no look before has seen, and must be broken at BAKE_LOOKS of them in a row: a machine that is held up for a
+ * moment breaks one.  A rule about wrong numbers fires at once. */
 #ifndef RUNTIME_SERVE_BAKE_H
 #define RUNTIME_SERVE_BAKE_H
 #include <stdbool.h>
@@ -11,8 +11,8 @@
 #include "runtime/base/status.h"
 
 enum {
-    BAKE_REQUESTS = 100, /* below it a p99 is the slowest request, and one failure more than a hundredth */
-    BAKE_LOOKS = 3,      /* a machine that was held up for a second or two breaks fewer */
+    BAKE_REQUESTS = 200, /* below it a p99 is the slowest request or the one after it */
+    BAKE_LOOKS = 3,
     BAKE_LINE = 160
 };
 /* The share that may fail is ten times what the version allows itself: an error budget that is spent ten times too fast
@@ -37,13 +37,12 @@ typedef struct {
     double availability, golden_limit;
 } bake_terms;
 typedef struct {
-    bake_numbers now;    /* since the switch */
+    bake_numbers now;    /* since the last look that had enough of them; else {0} */
     int64_t not_finite;  /* rows since the switch */
     double golden_least; /* of the last golden run; 1: none yet */
 } bake_look;
 typedef struct {
     int broken[BAKE_RULES]; /* looks in a row */
-    int64_t requests;       /* at the last look */
 } bake_state;               /* {0} at the start */
 
 /* The threshold, as in "p99 above 19.0 ms: 1.5 x the 12.0 ms before + 1 ms"; where there is nothing to hold it against,

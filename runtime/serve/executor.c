@@ -316,14 +316,19 @@ static bool check_golden_of(executor *x, engine *e)
     return rc != GPU_LOST;
 }
 
+static bool abandoned(const executor *x)
+{
+    return atomic_load(&x->in_call) == ABANDONED;
+}
+
 static bool check_golden(executor *x)
 {
     version   *v = versions_acquire(x->vs);
     const bool alive = check_golden_of(x, v->engine);
-    if (!alive) return false; /* with the version: whoever took over ends the process */
+    if (abandoned(x)) return false; /* with the version: whoever took over ends the process */
     x->golden_ns = clock_ns() + (int64_t)x->options.golden_every_ms * 1000000;
     versions_release(x->vs, v);
-    return true;
+    return alive;
 }
 
 /* With work whose time has come and room on the device: submit.  Else look at what is on the device.  Else sleep. */
@@ -353,11 +358,6 @@ static bool step(executor *x)
     x->oldest = (oldest + 1) % x->slots;
     set_in_flight(x, x->in_flight - 1);
     return settle_or_halve(x, oldest, rc, &why);
-}
-
-static bool abandoned(const executor *x)
-{
-    return atomic_load(&x->in_call) == ABANDONED;
 }
 
 static void *run(void *arg)

@@ -1,4 +1,5 @@
 #include "probe.h"
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ status probe_run(batcher *b, engine *e, const int32_t *ids, const int32_t *start
         pthread_mutex_unlock(&w.lock);
         rc = w.result;
         if (rc != OK) *err = w.why;
-        if (took_ns) *took_ns = j.computed_ns - j.begun_ns;
+        if (took_ns) *took_ns = j.device_ns;
     }
     pthread_cond_destroy(&w.back);
     pthread_mutex_destroy(&w.lock);
@@ -91,26 +92,35 @@ static status time_shape(batcher *b, engine *e, const room *m, service_row *r, i
     return rc;
 }
 
+/* More than the quantum would be cut in pieces, as nobody is in a hurry for it. */
+static service_row many_short(batcher *b, const engine *e)
+{
+    const int each = least(SHORT_TOKENS, e->description.max_tokens);
+    const int many = least(batcher_plan(b).quantum_tokens / each, e->options.batch_sequences);
+    return (service_row){.tokens = many * each, .sequences = many};
+}
+
 status probe_times(batcher *b, engine *e, int runs, service_table *out, error *err)
 {
     const int longest = e->description.max_tokens, vocab = tokenizer_vocab_size(e->tokens);
-    const int budget = batcher_plan(b).budget_tokens, most = budget > longest ? budget : longest;
-    const int many = least(most / least(SHORT_TOKENS, longest), e->options.batch_sequences);
-    service_row shapes[] = {{.tokens = least(LEAST_TOKENS, longest), .sequences = 1},
-                            {.tokens = longest, .sequences = 1},
-                            {.tokens = most, .sequences = many < 1 ? 1 : many}};
+    service_row shapes[] = {
+        {.tokens = least(LEAST_TOKENS, longest), .sequences = 1}, {.tokens = longest, .sequences = 1}, many_short(b, e)};
+    const int many = shapes[2].tokens, most = many > longest ? many : longest;
     room m = {malloc((size_t)most * sizeof *m.ids), malloc(((size_t)e->options.batch_sequences + 1) * sizeof *m.starts),
               malloc((size_t)e->options.batch_sequences * (size_t)backend_columns(&e->description) * sizeof *m.rows)};
     status rc = m.ids && m.starts && m.rows ? OK : fail(err, NO_MEMORY, "no memory to warm up with %d tokens", most);
     *out = (service_table){0};
     for (int i = 0; rc == OK && i < most; i++) m.ids[i] = (int32_t)((int64_t)i * 7919 % vocab);
     for (size_t i = 0; rc == OK && i < sizeof shapes / sizeof *shapes; i++) {
-        const service_row *last = out->n ? &out->row[out->n - 1] : NULL;
-        if (last && shapes[i].tokens == last->tokens && shapes[i].sequences <= last->sequences) continue;
+        const service_row *last = out->n ? &out->row[out->n - 1] : &(service_row){0};
+        if (shapes[i].tokens < last->tokens ||
+            (shapes[i].tokens == last->tokens && shapes[i].sequences == last->sequences))
+            continue;
         rc = time_shape(b, e, &m, &shapes[i], runs, err);
         if (rc == OK) out->row[out->n++] = shapes[i];
     }
     if (rc == OK) stopwatch_keep_rising(out);
+    else *out = (service_table){0};
     free(m.ids);
     free(m.starts);
     free(m.rows);
@@ -125,6 +135,7 @@ static status golden_device(batcher *b, engine *e, int limit_ms, error *err)
     float *rows = malloc((size_t)in->S * (size_t)backend_columns(&e->description) * sizeof *rows);
     status rc = rows ? OK : fail(err, NO_MEMORY, "no memory for the golden rows");
     if (rc == OK) rc = probe_run(b, e, in->ids, in->starts, in->S, rows, NULL, limit_ms, err);
+    if (rc == NOT_FINITE) rc = fail(err, GPU_FAILED, "a golden sequence has a row that is not finite");
     if (rc == OK) rc = golden_check(e->golden, rows, err);
     free(rows);
     return rc;
@@ -138,6 +149,10 @@ static status golden_manifest(batcher *b, engine *e, double *least_cosine, int l
     status rc = rows ? engine_golden_ids(e, &ids, &starts, err)
                      : fail(err, NO_MEMORY, "no memory for %zu golden rows", n);
     if (rc == OK) rc = probe_run(b, e, ids, starts, (int)n, rows, NULL, limit_ms, err);
+    if (rc == NOT_FINITE) {
+        *least_cosine = NAN;
+        rc = fail(err, BAD_INPUT, "a golden case has a row that is not finite");
+    }
     if (rc == OK) rc = engine_golden_compare(e, rows, least_cosine, err);
     free(ids);
     free(starts);

@@ -274,7 +274,7 @@ status queue_submit(queue *q, job *j, int64_t now_ns, int *retry_after_s, error 
     rc = admit(q, j, now_ns, retry_after_s, err);
     if (rc != OK) return rc;
     j->submitted_ns = now_ns;
-    j->cut_ns = j->begun_ns = j->computed_ns = 0;
+    j->cut_ns = j->begun_ns = j->computed_ns = j->device_ns = 0;
     j->result = OK;
     j->deadline_at = -1;
     TAILQ_INSERT_TAIL(&q->list, j, entry);
@@ -409,6 +409,7 @@ void queue_finish(queue *q, const batch_part *parts, int n, status result, const
         job *j = p.j;
         if (p.first == 0) j->begun_ns = begun_ns;
         if (computed_ns > j->computed_ns) j->computed_ns = computed_ns; /* several devices end in any order */
+        j->device_ns += computed_ns - begun_ns;
         if (result == OK) {
             q->counts.sequences += p.count;
             q->counts.tokens += tokens_of(j, p.first, p.count);

@@ -31,6 +31,7 @@ typedef struct job {
     /* from here on read only, once it is complete */
     int64_t submitted_ns, cut_ns, begun_ns,
         computed_ns; /* cut and begun of its first batch, computed of its last; 0: never */
+    int64_t device_ns; /* of all batches that it was in, without what ran between them */
     int64_t wait_ns; /* as predicted when it was admitted */
     status result;   /* OK, EXPIRED, CANCELLED, or what its batch came to */
     error why;       /* unless OK */

@@ -22,7 +22,9 @@ typedef struct version {
     char    model_name[128];  /* as in replies */
     struct capacity *capacity; /* calibrated for it on this device; NULL: not; owned, freed with it */
     service_model service;    /* what its batches take, as of when it last answered */
-    int64_t since_unix_s, since_ns; /* when it was activated last, and by the clock that never jumps */
+    /* When it was activated last, and by the clock that never jumps.  A rollback sets them while others hold it; nobody
+     * concludes anything else from them. */
+    _Atomic int64_t since_unix_s, since_ns;
     int     refs;             /* the lock's; the slots that hold it count as one each */
     struct version *next;     /* retired, and not yet closed */
 } version;

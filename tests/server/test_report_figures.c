@@ -92,6 +92,19 @@ static void releases_and_their_times(void)
     has(text, "  order to done                     1        2.0 min        2.0 min\n");
 }
 
+/* The process died amid the first, and its ledger was cut within the second. */
+static void a_release_without_an_end_or_a_beginning(void)
+{
+    static const char *const lines[] = {
+        LINE("09:00:00.000", "1", "check", "begun", ""), LINE("09:00:01.000", "1", "check", "ok", ",\"ms\":1000"),
+        LINE("10:00:03.000", "2", "load", "ok", ",\"ms\":2000"), LINE("10:00:05.000", "2", "switch", "ok", ",\"ms\":1"),
+        NULL};
+    figures_of(lines, none);
+    has(json, "{\"releases\":{\"total\":2,\"done\":0,");
+    has(json, "\"interrupted\":1,\"under_way\":1}");
+    has(json, "\"order_to_switch\":{\"count\":1,\"median\":4000.0,"); /* from the beginning of what is known */
+}
+
 /* Out of a bake by hand: the bake's line and the rollback's are one rollback. */
 static void by_hand_is_counted_once(void)
 {
@@ -143,6 +156,7 @@ void report_figures_suite(CU_pSuite s)
 {
     CU_add_test(s, "of nothing there is one line", nothing_has_happened);
     CU_add_test(s, "releases by their end, times by step, what hurt once and twice", releases_and_their_times);
+    CU_add_test(s, "a release without an end, and one without a beginning", a_release_without_an_end_or_a_beginning);
     CU_add_test(s, "a rollback by hand amid a bake is one", by_hand_is_counted_once);
     CU_add_test(s, "incidents by cause, times until they were acknowledged, resolved, mitigated", incidents_by_cause_and_time);
     CU_add_test(s, "what is odd is left out", what_is_odd_is_left_out);

@@ -1,5 +1,6 @@
 #include "client.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -9,27 +10,41 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { WAIT_S = 30, READ_BYTES = 64 << 10 };
 
-bool client_open(client *c, int port)
+static bool open_at(client *c, const struct sockaddr *at, socklen_t n)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
     struct timeval wait = {WAIT_S, 0};
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *c = (client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    *c = (client){.fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (c->fd < 0) return false;
     setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (!connect(c->fd, (struct sockaddr *)&at, sizeof at)) return true;
+    if (!connect(c->fd, at, n)) return true;
     client_close(c);
     return false;
 }
 
+bool client_open(client *c, int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return open_at(c, (const struct sockaddr *)&at, sizeof at);
+}
+
+bool client_open_unix(client *c, const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    return open_at(c, (const struct sockaddr *)&at, sizeof at);
+}
+
 void client_close(client *c)
 {
+    if (c->layer) c->layer->close(c->session);
     if (c->fd >= 0) close(c->fd);
     free(c->p);
     free(c->reply);
@@ -46,7 +61,7 @@ void client_reset(client *c)
 bool client_send(client *c, const char *p, size_t n)
 {
     while (n) {
-        ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+        ssize_t sent = c->layer ? c->layer->send(c->session, p, n) : send(c->fd, p, n, MSG_NOSIGNAL);
         if (sent <= 0) return false;
         p += sent, n -= (size_t)sent;
     }
@@ -56,6 +71,11 @@ bool client_send(client *c, const char *p, size_t n)
 bool client_text(client *c, const char *text) { return client_send(c, text, strlen(text)); }
 
 void client_finish(client *c) { shutdown(c->fd, SHUT_WR); }
+
+static ssize_t receive(client *c, char *p, size_t n)
+{
+    return c->layer ? c->layer->receive(c->session, p, n) : recv(c->fd, p, n, 0);
+}
 
 /* Reads once; false at the end, a reset, or after WAIT_S. */
 static bool fill(client *c)
@@ -67,7 +87,7 @@ static bool fill(client *c)
         c->p = p;
         c->cap = cap;
     }
-    ssize_t n = recv(c->fd, c->p + c->n, READ_BYTES, 0);
+    ssize_t n = receive(c, c->p + c->n, READ_BYTES);
     if (n <= 0) return false;
     c->n += (size_t)n;
     return true;
@@ -115,8 +135,8 @@ client_reply client_read_final(client *c)
 bool client_ended(client *c)
 {
     char byte;
-    struct pollfd readable = {.fd = c->fd, .events = POLLIN};
-    return c->n == 0 && poll(&readable, 1, WAIT_S * 1000) == 1 && recv(c->fd, &byte, 1, MSG_DONTWAIT) <= 0;
+    ssize_t n = c->n ? 1 : receive(c, &byte, 1);
+    return n == 0 || (n < 0 && errno != EAGAIN);
 }
 
 bool client_silent(client *c, int ms)

@@ -5,8 +5,23 @@
 #define TESTS_SUPPORT_CLIENT_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-typedef struct { int fd; char *p; size_t n, cap; char *reply; } client; /* p[0..n): read, not yet part of a reply */
+/* What lies between the bytes and the socket; as send() and recv(), errno EAGAIN after a wait in vain. */
+typedef struct {
+    ssize_t (*send)(void *session, const char *p, size_t n);
+    ssize_t (*receive)(void *session, char *p, size_t n);
+    void (*close)(void *session);
+} client_layer;
+
+typedef struct {
+    int   fd;
+    char *p; /* [n] read, not yet part of a reply */
+    size_t n, cap;
+    char *reply;
+    const client_layer *layer; /* NULL: none */
+    void *session;
+} client;
 typedef struct {
     int         status;             /* 0: there was no whole reply */
     const char *head;               /* NUL-terminated, with the status line */
@@ -15,6 +30,7 @@ typedef struct {
 } client_reply;                     /* its pointers live until the next read */
 
 bool client_open(client *c, int port);
+bool client_open_unix(client *c, const char *path);
 void client_close(client *c);
 void client_reset(client *c);       /* closes with a reset */
 bool client_send(client *c, const char *p, size_t n);

@@ -1,6 +1,7 @@
 #include "live_server.h"
 #include <CUnit/CUnit.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,6 +37,21 @@ static void run_echo(call *c)
 static void run_hello(call *c) { reply_bytes(c, "hello", 5); }
 
 static void run_openai(call *c) { call_refuse(c, 422, NULL, 0, "not \"this\""); }
+
+static void run_peer(call *c)
+{
+    char text[32];
+    reply_bytes(c, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)c->peer_uid));
+}
+
+static void run_named(call *c)
+{
+    char text[160];
+    const http_slice *w = c->wildcard;
+    int n = snprintf(text, sizeof text, "%.*s", (int)w[0].n, w[0].p);
+    if (w[1].n) n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", (int)w[1].n, w[1].p);
+    reply_bytes(c, text, (size_t)n);
+}
 
 static void run_busy(call *c) { call_refuse(c, 429, NULL, 7, "later"); }
 
@@ -105,6 +121,9 @@ static const route table[] = {
     {"GET", "/key", run_no_key, 0, SHAPE_TEI, "says who are you"},
     {"GET", "/failed", run_failed, 0, SHAPE_TEI, "had no memory"},
     {"GET", "/big", run_big, 0, SHAPE_TEI, "says much"},
+    {"GET", "/peer", run_peer, 0, SHAPE_TEI, "says who asks"},
+    {"GET", "/named/*", run_named, 0, SHAPE_TEI, "says its name"},
+    {"POST", "/named/*/at/*", run_named, 1 << 20, SHAPE_OPENAI, "says both"},
 };
 
 static void take_ended(void *unused, int loop, const call_record *r)

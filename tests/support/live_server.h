@@ -3,6 +3,7 @@
  *   POST /echo  says its body again         GET /hello  "hello"            GET /busy    429 with Retry-After: 7
  *   POST /small the same, at most 10 bytes  GET /big    LIVE_BIG_BYTES     GET /key     401
  *   POST /wait  echoes once released        POST /openai 422, OpenAI shape GET /failed  a reply without memory
+ *   GET /peer   the uid behind it       GET /named/NAME, POST /named/NAME/at/NAME (OpenAI shape): the names
  *
  * One server at a time; the counters begin at 0 with each. */
 #ifndef TESTS_SUPPORT_LIVE_SERVER_H

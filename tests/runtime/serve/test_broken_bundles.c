@@ -114,6 +114,6 @@ static void the_good_one_opens(void)
 void broken_bundles_suite(CU_pSuite s)
 {
     CU_add_test(s, "the version that the broken ones are made of opens", the_good_one_opens);
-    CU_add_test(s, "M51 to M64, golden, sums, owner and contract: each is refused by its own check",
+    CU_add_test(s, "M51-M64 golden rows, sums, owner and contract: each broken one is refused by its own check",
                 each_is_refused_by_its_own_check);
 }

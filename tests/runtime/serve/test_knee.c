@@ -193,7 +193,8 @@ static bool ends_with(status why, int after)
     atomic_store(&failure, why);
     atomic_store(&spared, atomic_load(&batches) + after);
     const bool said = knee_find(&k, vs, &plan, &err) == why && !strcmp(err.text, "told to fail");
-    end(vs);
+    if (why == GPU_LOST) tiny_folder_remove(folder); /* the rest is for the process's end */
+    else end(vs);
     return said && k.saturated_tokens_per_s <= 0 && k.requests_per_s <= 0 && k.p50_ms <= 0;
 }
 

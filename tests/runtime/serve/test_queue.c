@@ -172,11 +172,103 @@ static void few_parts_end_a_batch(void)
     done();
 }
 
+/* Compared and never looked into. */
+static int versions[2];
+static struct engine *const before = (void *)&versions[0], *const now = (void *)&versions[1];
+
+static void a_batch_is_of_one_version(void)
+{
+    static const int of[] = {0, 0, 1, 1, 0, 1}, cuts[] = {2, 2, 1, 1};
+    open_usual();
+    for (int i = 0; i < 6; i++) {
+        job *j = request(i, 1, 10);
+        j->engine = of[i] ? now : before;
+        CU_ASSERT_EQUAL(submit(j, T0), OK);
+    }
+    for (int i = 0, first = 0; i < 4; first += cuts[i++]) {
+        const queue_batch b = cut(T0);
+        CU_ASSERT_EQUAL_FATAL(b.n, cuts[i]);
+        CU_ASSERT_EQUAL(b.tokens, 10 * cuts[i]);
+        CU_ASSERT_EQUAL(b.trigger, i < 3 ? TRIGGER_FULL : TRIGGER_IDLE); /* full: more waits, and does not join */
+        CU_ASSERT_PTR_EQUAL(b.engine, of[first] ? now : before);
+        for (int k = 0; k < b.n; k++) CU_ASSERT_TRUE(is_part(k, &jobs[first + k], 0, 1));
+        finish(b.n, OK, T0);
+    }
+    for (int i = 0; i < 6; i++) CU_ASSERT_TRUE(has_ended(&jobs[i]));
+    CU_ASSERT_EQUAL(cut(T0).n, 0);
+    const queue_counts c = counted(T0);
+    CU_ASSERT_EQUAL(c.batches[TRIGGER_FULL], 3);
+    CU_ASSERT_EQUAL(c.batches[TRIGGER_IDLE], 1);
+    done();
+}
+
+static void an_array_is_of_one_version_to_its_end(void)
+{
+    open_usual();
+    job *array = request(0, 30, 50);
+    array->engine = before;
+    CU_ASSERT_EQUAL(submit(array, T0), OK);
+    for (int i = 1; i < 4; i++) {
+        job *j = request(i, 1, 10);
+        j->engine = now;
+        CU_ASSERT_EQUAL(submit(j, T0 + i), OK);
+    }
+    int sequences[2] = {0}, batches = 0;
+    for (queue_batch b; batches < 40 && (b = cut(T0 + 10 + batches)).n > 0; batches++) {
+        for (int k = 0; k < b.n; k++) CU_ASSERT_PTR_EQUAL(parts[k].j->engine, b.engine);
+        sequences[b.engine == now] += b.sequences;
+        finish(b.n, OK, T0 + 10 + batches);
+    }
+    CU_ASSERT_EQUAL(sequences[0], 30);
+    CU_ASSERT_EQUAL(sequences[1], 3);
+    CU_ASSERT(batches >= 3 && array->result == OK);
+    done();
+}
+
+static void draining_says_so_of_each_version(void)
+{
+    open_usual();
+    for (int i = 0; i < 2; i++) {
+        job *j = request(i, 1, 10);
+        j->engine = i ? now : before;
+        CU_ASSERT_EQUAL(submit(j, T0), OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        const queue_batch b = queue_cut(q, parts, PARTS, true, T0);
+        CU_ASSERT_EQUAL(b.n, 1);
+        CU_ASSERT_EQUAL(b.trigger, TRIGGER_DRAIN);
+        finish(b.n, OK, T0);
+    }
+    done();
+}
+
+/* After a switch the forecasts are of another version; what waits for the one before is not lost. */
+static void new_times_leave_what_waits(void)
+{
+    static const service_table slow = {.row = {{1, 1, MS, 0}, {1000, 1, 50 * MS, 0}}, .n = 2};
+    service_model model;
+    open_usual();
+    submit(request(0, 1, 10), T0);
+    service_seed(&model, &slow);
+    CU_ASSERT_EQUAL(queue_set_service(q, 400, &model, &err), OK);
+    CU_ASSERT_EQUAL(queue_service(q)->table.row[1].median_ns, 50 * MS);
+    CU_ASSERT_TRUE(queue_plan(q).ns_per_token > 40000);
+    CU_ASSERT_EQUAL(queue_set_service(q, 1001, &model, &err), BAD_INPUT); /* longer than a batch has room for */
+    model.table.n = 0;
+    CU_ASSERT_EQUAL(queue_set_service(q, 400, &model, &err), BAD_INPUT);
+    CU_ASSERT_EQUAL(queue_service(q)->table.n, 2);
+    const queue_batch b = cut(T0);
+    CU_ASSERT_EQUAL(b.n, 1);
+    CU_ASSERT_TRUE(b.predicted_ns > MS);
+    finish(b.n, OK, T0);
+    done();
+}
+
 static void what_no_batch_can_hold_is_refused(void)
 {
     open_usual();
     CU_ASSERT_EQUAL(submit(request(0, 0, 1), T0), BAD_INPUT);
-    CU_ASSERT_EQUAL(submit(request(0, 2, 501), T0), BAD_INPUT);
+    CU_ASSERT_EQUAL(submit(request(0, 2, 1001), T0), BAD_INPUT);
     CU_ASSERT_EQUAL(submit(request(0, 2, 0), T0), BAD_INPUT);
     CU_ASSERT_EQUAL(counted(T0).submitted, 0);
     done();
@@ -310,6 +402,25 @@ static void an_answer_after_the_deadline_is_none(void)
     done();
 }
 
+static void what_runs_between_is_not_its_time(void)
+{
+    open_usual();
+    submit(request(0, 2, 600), T0); /* a batch has room for one */
+    CU_ASSERT_EQUAL(cut(T0).n, 1);
+    finish(1, OK, T0 + 100);
+    CU_ASSERT_EQUAL(submit(request(1, 1, 600), T0 + 100), OK); /* due before the rest */
+    CU_ASSERT_EQUAL(cut(T0 + 100).n, 1);
+    CU_ASSERT_PTR_EQUAL(parts[0].j, &jobs[1]);
+    finish(1, OK, T0 + 5000);
+    CU_ASSERT_EQUAL(cut(T0 + 5000).n, 1);
+    finish(1, OK, T0 + 6000);
+    CU_ASSERT_TRUE(has_ended(&jobs[0]));
+    CU_ASSERT_EQUAL(jobs[0].computed_ns - jobs[0].begun_ns, 5910);
+    CU_ASSERT_EQUAL(jobs[0].device_ns, 20);
+    CU_ASSERT_EQUAL(jobs[1].device_ns, 10);
+    done();
+}
+
 static void who_leaves_costs_nothing_more(void)
 {
     open_usual();
@@ -391,6 +502,10 @@ void queue_suite(CU_pSuite s)
     CU_add_test(s, "an array lets those pass who are due before its rest",
                 an_array_lets_those_pass_who_are_due_before_its_rest);
     CU_add_test(s, "a batch has no more parts than there is room for", few_parts_end_a_batch);
+    CU_add_test(s, "a batch is of one version, and full when another waits", a_batch_is_of_one_version);
+    CU_add_test(s, "an array is of one version to its end", an_array_is_of_one_version_to_its_end);
+    CU_add_test(s, "draining says so of each version", draining_says_so_of_each_version);
+    CU_add_test(s, "new times leave what waits", new_times_leave_what_waits);
     CU_add_test(s, "what no batch can hold is refused", what_no_batch_can_hold_is_refused);
     CU_add_test(s, "the wait bounds admission, not what a request brings", the_wait_bounds_admission);
     CU_add_test(s, "of an array half is due at half of its time", half_of_an_array_is_due_at_half_of_its_time);
@@ -399,6 +514,7 @@ void queue_suite(CU_pSuite s)
     CU_add_test(s, "what cannot make its deadline ends before the cut", deadlines_are_kept_before_the_cut);
     CU_add_test(s, "what is cut of an array moves its latest start", what_is_cut_of_an_array_moves_its_latest_start);
     CU_add_test(s, "an answer after the deadline is none", an_answer_after_the_deadline_is_none);
+    CU_add_test(s, "what runs between its batches is not its time", what_runs_between_is_not_its_time);
     CU_add_test(s, "who leaves costs nothing more", who_leaves_costs_nothing_more);
     CU_add_test(s, "the first failure of a request stays, its rest is dropped", the_first_failure_of_a_request_stays);
     CU_add_test(s, "abandon ends all that is in hand", abandon_ends_all_that_is_in_hand);
