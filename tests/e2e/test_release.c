@@ -198,6 +198,8 @@ static void one_at_a_time(void)
     CU_ASSERT_STRING_EQUAL(one.version, "1-one");
     CU_ASSERT_EQUAL(operator_release(&server, "two", ",\"bake_s\":0", text), 202);
     CU_ASSERT(contains("\"state\":\"done\""));
+    CU_ASSERT_EQUAL(operator_release(&server, "three", "", text), 202); /* of the one before no step is left */
+    CU_ASSERT(contains("\"state\":\"refused\"") && contains("{\"step\":\"load\",\"state\":\"waiting\""));
     end();
 }
 
