@@ -29,9 +29,9 @@ struct door {
 
 /* ---- keys ---- */
 
-static void digest_of(key *k, const char *p, size_t n)
+static bool digest_of(key *k, const char *p, size_t n)
 {
-    if (EVP_Digest(p, n, k->digest, NULL, EVP_sha256(), NULL) != 1) memset(k->digest, 0, DIGEST);
+    return EVP_Digest(p, n, k->digest, NULL, EVP_sha256(), NULL) == 1;
 }
 
 static bool is_printable(const char *p, size_t n)
@@ -48,7 +48,8 @@ static status take_key(door *d, const char *line, size_t n, int number, error *e
         return fail(err, BAD_INPUT, "%.100s: line %d is no key: %d to %d printable characters without blanks", d->file,
                     number, KEY_LEAST, KEY_MOST);
     if (d->n == KEYS_MOST) return fail(err, BAD_INPUT, "%.100s: more than %d keys", d->file, KEYS_MOST);
-    digest_of(&d->keys[d->n++], line, n);
+    if (!digest_of(&d->keys[d->n], line, n)) return fail(err, NO_MEMORY, "no memory for a key's digest");
+    d->n++;
     return OK;
 }
 
@@ -84,6 +85,7 @@ static status read_keys(door *d, error *err)
     else if (n > FILE_MOST) rc = fail(err, BAD_INPUT, "%.100s has more than %d bytes", d->file, FILE_MOST);
     if (fd >= 0) close(fd);
     text[n > 0 && n <= FILE_MOST ? n : 0] = 0;
+    if (rc == OK && strlen(text) != (size_t)n) rc = fail(err, BAD_INPUT, "%.100s holds a NUL", d->file);
     if (rc == OK) rc = take_keys(d, text, err);
     OPENSSL_cleanse(text, sizeof text);
     return rc;
@@ -161,7 +163,7 @@ static bool key_right(door *d, http_slice authorization)
     if (authorization.n <= skip || strncasecmp(authorization.p, scheme, skip)) return false;
     key given;
     int right = 0;
-    digest_of(&given, authorization.p + skip, authorization.n - skip);
+    if (!digest_of(&given, authorization.p + skip, authorization.n - skip)) return false;
     pthread_mutex_lock(&d->lock);
     for (int i = 0; i < d->n; i++) right |= !CRYPTO_memcmp(given.digest, d->keys[i].digest, DIGEST);
     pthread_mutex_unlock(&d->lock);

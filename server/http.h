@@ -53,14 +53,15 @@ typedef struct {
     int head_ms, body_ms, idle_ms, write_stall_ms; /* absolute deadlines, except write_stall: silence */
     int64_t max_body_bytes;                        /* the smaller of this and the route's counts */
     int64_t max_parsing_bytes;                     /* bodies held in memory at once, over all connections; above: 503 */
-    const char *unix_path; /* not NULL: a socket there instead of host and port, mode 0600, for our own user and root */
+    const char *unix_path; /* not NULL: a socket there instead of host and port, mode 0600, for our own user and root; it
+                              is removed when the server drains or closes */
     const char *certificate, *private_key; /* PEM files: TLS 1.2 or later; NULL: plain */
     /* On the loop, once a head was understood and before its body is read.  0: go on; else the status with which it is
      * refused, and why.  NULL: everyone may come in. */
     int (*admit)(void *app, const http_request *head, error *why);
     const char *name; /* of the threads, as the flight recorder shows them: "loop" gives "loop 0" */
-    /* On the loop, once for each request that was answered, or whose client left after its head was seen to an end: when
-     * the reply's last byte is with the kernel, or nobody can read it any more.  The times are settled.  What still waits
+    /* On the loop, once for each request that was answered, or whose client left after its head was seen to an end:
+     * when the reply's last byte is with the kernel, or nobody can read it any more.  The times are settled.  What waits
      * when the server closes is told by http_close()'s thread.  NULL: nobody looks. */
     void (*ended)(void *app, int loop, const call_record *r);
 } http_limits;
@@ -103,7 +104,7 @@ typedef struct {
 
 /* Binds and listens (several loops share one socket, so that none of its queue is lost) and starts the threads. */
 status http_open(http_server **out, http_limits limits, void *app, error *err);
-/* Reads certificate and key again: connections from now on have the new ones.  When they are refused the old ones stay. */
+/* Reads certificate and key again, for connections from now on; when they are refused the old ones stay.  Any thread. */
 status http_reload(http_server *s, error *err);
 int http_port(const http_server *s);
 /* Stops accepting after having taken every connection that waits in the listen queue; replies carry Connection: close;

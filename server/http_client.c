@@ -1,28 +1,29 @@
-/* http_client.c - connect, write, read to the end of the answer, all before one deadline. */
+/* http_client.c - connect, write, read until the answer is whole, all before one deadline. */
 #include "http_client.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "http_answer.h"
 #include "http_parse.h"
 #include "runtime/base/clock.h"
 
-enum { ANSWER_MOST = 16 << 20, AT_ONCE = 16 << 10, LABEL = 256 };
+enum { AT_ONCE = 16 << 10, LABEL = 256, PORT = 6, URL_HOST_MAX = 200 };
 
 typedef struct {
     const http_question *q;
-    const char *host; /* of http and https: as in Host, with the port; of unix "localhost" */
+    const char *host; /* as in Host: of http and https with the port, of unix "localhost" */
+    char name[LABEL], port[PORT];
     bool secure, local;
     int fd;
     SSL_CTX *context;
@@ -32,53 +33,72 @@ typedef struct {
 
 /* ---- where ---- */
 
+static bool is_visible(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && p[i] > ' ' && p[i] < 0x7f) i++;
+    return i == n;
+}
+
+/* "host", "host:port", "[::1]:port"; without a port that is "". */
+static bool split_authority(const char *p, size_t n, char name[LABEL], char port[PORT])
+{
+    const bool bracket = n && *p == '[';
+    const char *end = p + n, *from = p + bracket, *stop = n ? memchr(p, bracket ? ']' : ':', n) : NULL;
+    const size_t length = (size_t)((stop ? stop : end) - from);
+    const char *rest = stop ? stop + bracket : end;
+    if (length == 0 || length >= LABEL || (bracket && !stop) || !is_visible(p, n) || memchr(p, '@', n)) return false;
+    memcpy(name, from, length);
+    name[length] = 0;
+    *port = 0;
+    if (rest == end) return true;
+    const size_t digits = (size_t)(end - rest) - 1;
+    if (*rest != ':' || digits < 1 || digits >= PORT) return false;
+    memcpy(port, rest + 1, digits);
+    port[digits] = 0;
+    const int number = atoi(port);
+    return strspn(port, "0123456789") == digits && number >= 1 && number <= 65535;
+}
+
 static status read_where(talk *t, error *err)
 {
     static const char schemes[3][9] = {"http://", "https://", "unix:"};
     for (int i = 0; i < 3; i++) {
         const size_t n = strlen(schemes[i]);
         if (strncmp(t->q->where, schemes[i], n) || !t->q->where[n]) continue;
+        const char *at = t->q->where + n;
         t->secure = i == 1;
         t->local = i == 2;
-        t->host = t->local ? "localhost" : t->q->where + n;
-        if (!strpbrk(t->q->where + n, t->local ? "\r\n" : "/?#@ \r\n")) return OK;
+        t->host = t->local ? "localhost" : at;
+        if (t->local || (!strpbrk(at, "/?#") && split_authority(at, strlen(at), t->name, t->port))) return OK;
     }
     return fail(err, BAD_INPUT, "\"%.100s\": wanted http://HOST:PORT, https://HOST:PORT or unix:PATH", t->q->where);
 }
 
+/* Its path is often a secret, so only what comes before it is shown. */
 status http_split_url(const char *url, char where[256], const char **target, error *err)
 {
-    const bool secure = !strncmp(url, "https://", 8);
-    const char *host = url + (secure ? 8 : 7);
-    if (!secure && strncmp(url, "http://", 7))
-        return fail(err, BAD_INPUT, "\"%.100s\": wanted http://HOST[:PORT]/... or https://...", url);
-    const size_t n = strcspn(host, "/?#");
-    if (n == 0 || n > 200 || strpbrk(url, "@ \r\n\t#"))
-        return fail(err, BAD_INPUT, "\"%.100s\": no URL to post to", url);
-    snprintf(where, 256, "%.*s", (int)(host - url + (ptrdiff_t)n), url);
-    *target = host[n] ? host + n : "/";
-    if (**target != '/') return fail(err, BAD_INPUT, "\"%.100s\": a path is wanted before the query", url);
-    return OK;
-}
-
-/* "host:port", "[::1]:port" or "host", which has the scheme's port. */
-static void split_host(const talk *t, char name[LABEL], char port[16])
-{
-    const char *host = t->host, *colon = strrchr(host, ':'), *bracket = strchr(host, ']');
-    if (colon && bracket && colon < bracket) colon = NULL;
-    const char *end = colon ? colon : host + strlen(host);
-    snprintf(port, 16, "%.15s", colon ? colon + 1 : t->secure ? "443" : "80");
-    if (*host == '[' && bracket) snprintf(name, LABEL, "%.*s", (int)(bracket - host - 1), host + 1);
-    else snprintf(name, LABEL, "%.*s", (int)(end - host), host);
+    char name[LABEL], port[PORT];
+    const size_t scheme = !strncmp(url, "https://", 8) ? 8 : !strncmp(url, "http://", 7) ? 7 : 0;
+    if (!scheme) return fail(err, BAD_INPUT, "\"%.8s...\": wanted http://HOST[:PORT]/... or https://...", url);
+    const size_t n = strcspn(url + scheme, "/?#");
+    if (n > URL_HOST_MAX || !split_authority(url + scheme, n, name, port))
+        return fail(err, BAD_INPUT, "\"%.*s\" is no scheme, host and port of a URL", (int)(n < 100 ? n + scheme : 100),
+                    url);
+    const char *rest = url + scheme + n;
+    snprintf(where, 256, "%.*s", (int)(rest - url), url);
+    *target = *rest ? rest : "/";
+    if (**target == '/' && is_visible(*target, strlen(*target)) && !strchr(*target, '#')) return OK;
+    return fail(err, BAD_INPUT, "%s...: wanted a path of visible ASCII, without a fragment", where);
 }
 
 /* ---- waiting ---- */
 
 static status await(const talk *t, short events, error *err)
 {
-    const int64_t left_ns = t->until_ns - clock_ns();
     struct pollfd p = {.fd = t->fd, .events = events};
-    if (left_ns > 0 && poll(&p, 1, (int)(left_ns / 1000000) + 1) > 0) return OK;
+    for (int64_t left_ns; (left_ns = t->until_ns - clock_ns()) > 0;)
+        if (poll(&p, 1, (int)(left_ns / 1000000) + 1) > 0) return OK;
     return fail(err, EXPIRED, "%.120s has not answered within %d ms", t->q->where, t->q->limit_ms);
 }
 
@@ -118,10 +138,8 @@ static status connect_local(talk *t, error *err)
 /* The addresses of a name in turn. */
 static status connect_remote(talk *t, error *err)
 {
-    char name[LABEL], port[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-    split_host(t, name, port);
-    const int failed = getaddrinfo(name, port, &hints, &found);
+    const int failed = getaddrinfo(t->name, *t->port ? t->port : t->secure ? "443" : "80", &hints, &found);
     if (failed) return fail(err, IO_FAILED, "%.120s: %s", t->q->where, gai_strerror(failed));
     status rc = fail(err, IO_FAILED, "%.120s has no address", t->q->where);
     for (const struct addrinfo *a = found; a && rc != OK && rc != EXPIRED; a = a->ai_next) {
@@ -136,19 +154,17 @@ static status connect_remote(talk *t, error *err)
 
 static status refused_by_tls(const talk *t, error *err)
 {
-    char why[120];
+    const int seen = errno;
     const long verdict = t->session ? SSL_get_verify_result(t->session) : X509_V_OK;
-    ERR_error_string_n(ERR_peek_last_error(), why, sizeof why);
-    return fail(err, IO_FAILED, "%.100s: TLS: %s", t->q->where,
-                verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : why);
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    if (verdict != X509_V_OK) why = X509_verify_cert_error_string(verdict);
+    return fail(err, IO_FAILED, "%.120s: TLS: %.100s", t->q->where, why ? why : strerror(seen));
 }
 
 static status make_session(talk *t, error *err)
 {
-    char name[LABEL], port[16];
     unsigned char literal[16];
-    const char *ca = t->q->ca_file;
-    split_host(t, name, port);
+    const char *ca = t->q->ca_file, *name = t->name;
     ERR_clear_error();
     t->context = SSL_CTX_new(TLS_client_method());
     if (!t->context) return fail(err, NO_MEMORY, "no memory for TLS");
@@ -169,9 +185,12 @@ static status make_session(talk *t, error *err)
 static status await_tls(talk *t, int result, error *err)
 {
     switch (SSL_get_error(t->session, result)) {
-    case SSL_ERROR_WANT_READ: return await(t, POLLIN, err);
-    case SSL_ERROR_WANT_WRITE: return await(t, POLLOUT, err);
-    default: return refused_by_tls(t, err);
+    case SSL_ERROR_WANT_READ:
+        return await(t, POLLIN, err);
+    case SSL_ERROR_WANT_WRITE:
+        return await(t, POLLOUT, err);
+    default:
+        return refused_by_tls(t, err);
     }
 }
 
@@ -206,16 +225,17 @@ static status send_all(talk *t, const char *p, size_t n, error *err)
     return rc;
 }
 
-/* *n 0: the end. */
-static status receive(talk *t, char *p, size_t *n, error *err)
+/* *n 0: the end, which a TLS peer need not announce: framing shows whether an answer is whole. */
+static status receive(talk *t, char *p, size_t room, size_t *n, error *err)
 {
     for (status rc = OK;;) {
-        const ssize_t got = t->secure ? SSL_read(t->session, p, AT_ONCE) : recv(t->fd, p, AT_ONCE, 0);
+        const ssize_t got = t->secure ? SSL_read(t->session, p, (int)room) : recv(t->fd, p, room, 0);
         *n = got > 0 ? (size_t)got : 0;
         if (got > 0) return OK;
         if (t->secure) {
             const int why = SSL_get_error(t->session, (int)got);
-            if (why == SSL_ERROR_ZERO_RETURN || ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+            if (why == SSL_ERROR_ZERO_RETURN ||
+                ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
                 return OK;
             rc = await_tls(t, (int)got, err);
         } else if (got == 0) {
@@ -227,93 +247,54 @@ static status receive(talk *t, char *p, size_t *n, error *err)
     }
 }
 
-/* We ask for no second answer, so the server closes behind the first. */
-static status receive_all(talk *t, out *all, error *err)
+/* Never out of room: of what it needs more of, http_answer takes no more than 16 KiB. */
+static status receive_answer(talk *t, int *code, out *body, error *err)
 {
-    size_t n;
+    char seen[AT_ONCE];
+    size_t n = 0, got, used;
+    http_answer a = {.code = 0};
+    error why;
+    status rc;
     do {
-        if (!out_reserve(all, AT_ONCE)) return fail(err, NO_MEMORY, "no memory for an answer of %zu bytes", all->n);
-        const status rc = receive(t, all->p + all->n, &n, err);
+        rc = receive(t, seen + n, sizeof seen - n, &got, err);
         if (rc != OK) return rc;
-        all->n += n;
-        if (all->n > ANSWER_MOST)
-            return fail(err, IO_FAILED, "%.120s answers with more than %d bytes", t->q->where, ANSWER_MOST);
-    } while (n);
-    return OK;
-}
-
-/* ---- the answer ---- */
-
-static status no_http(const talk *t, const char *what, error *err)
-{
-    return fail(err, IO_FAILED, "%.120s answers %s", t->q->where, what);
-}
-
-/* The value of a field of the head, NULL: it is not there; the first where it is there twice. */
-static const char *field_of(const char *head, const char *name)
-{
-    for (const char *line = strstr(head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
-        const size_t n = strlen(name);
-        if (strncasecmp(line + 2, name, n) || line[2 + n] != ':') continue;
-        const char *value = line + 3 + n;
-        return value + strspn(value, " \t");
-    }
-    return NULL;
-}
-
-static status take_chunks(const talk *t, const char *p, size_t n, out *body, error *err)
-{
-    for (;;) {
-        const char *line = memchr(p, '\n', n);
-        uint64_t size;
-        const size_t digits = line && line > p ? strcspn(p, "; \t\r\n") : 0;
-        if (!line || !http_parse_chunk_size(p, digits, &size)) return no_http(t, "with a broken chunk", err);
-        n -= (size_t)(line + 1 - p);
-        p = line + 1;
-        if (size == 0) return OK;
-        if (n < 2 || size > n - 2) return no_http(t, "with half a body", err);
-        out_bytes(body, p, (size_t)size);
-        p += size + 2;
-        n -= (size_t)size + 2;
-    }
-}
-
-/* all is NUL-terminated; `n` bytes. */
-static status take_answer(const talk *t, const char *p, size_t n, int *code, out *body, error *err)
-{
-    const char *end;
-    do {
-        int minor;
-        end = strstr(p, "\r\n\r\n");
-        if (!end || sscanf(p, "HTTP/1.%1d %3d", &minor, code) != 2 || *code < 100) return no_http(t, "no HTTP", err);
-        n -= (size_t)(end + 4 - p);
-        if (*code < 200) p = end + 4;
-    } while (*code < 200); /* interim ones come before */
-    char *head = strndup(p, (size_t)(end + 2 - p));
-    if (!head) return fail(err, NO_MEMORY, "no memory for an answer");
-    const char *length = field_of(head, "content-length"), *coding = field_of(head, "transfer-encoding");
-    status rc = OK;
-    if (coding && !strncasecmp(coding, "chunked", 7)) {
-        rc = take_chunks(t, end + 4, n, body, err);
-    } else if (length && strtoull(length, NULL, 10) > n) {
-        rc = no_http(t, "with half a body", err);
-    } else {
-        out_bytes(body, end + 4, length ? (size_t)strtoull(length, NULL, 10) : n);
-    }
-    free(head);
-    if (rc == OK && body->failed) rc = fail(err, NO_MEMORY, "no memory for an answer of %zu bytes", n);
-    return rc;
+        n += got;
+        rc = got ? http_answer_take(&a, seen, n, &used, body, &why) : http_answer_end(&a, &why);
+        if (got) memmove(seen, seen + used, n -= used);
+    } while (rc == PENDING);
+    *code = a.code;
+    return rc == OK ? OK : fail(err, rc, "%.100s answers no HTTP: %.120s", t->q->where, why.text);
 }
 
 /* ---- all of it ---- */
 
-static bool one_line(const char *text) { return !strpbrk(text, "\r\n"); }
+/* Where the message ends and whom it is for is ours to say. */
+static bool is_ours(http_slice name)
+{
+    return http_is(name, "host") || http_is(name, "connection") || http_is(name, "content-length") ||
+           http_is(name, "transfer-encoding");
+}
+
+static bool are_headers(const char *p)
+{
+    for (http_slice name, value; *p;) {
+        const char *end = strstr(p, "\r\n");
+        if (!end || !http_parse_field(p, (size_t)(end - p), &name, &value) || is_ours(name)) return false;
+        p = end + 2;
+    }
+    return true;
+}
 
 static status write_question(const talk *t, out *o, error *err)
 {
     const http_question *q = t->q;
-    if (!one_line(q->method) || !one_line(q->target) || *q->target != '/' || strchr(q->target, ' '))
-        return fail(err, BAD_INPUT, "\"%.60s %.100s\" is no request", q->method, q->target);
+    const size_t method = strlen(q->method);
+    if (strspn(q->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != method || !method || *q->target != '/' ||
+        !is_visible(q->target, strlen(q->target)))
+        return fail(err, BAD_INPUT, "\"%.20s %.100s\" is no request", q->method, q->target);
+    if (!are_headers(q->headers)) /* one of them may be a key */
+        return fail(err, BAD_INPUT, "%s %.100s: its headers are no lines \"name: value\", or are ours to say",
+                    q->method, q->target);
     out_format(o, "%s %s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n%s", q->method, q->target, t->host, q->headers);
     if (q->body) out_format(o, "content-type: application/json\r\ncontent-length: %zu\r\n", q->body_bytes);
     else if (strcmp(q->method, "GET")) out_text(o, "content-length: 0\r\n");
@@ -322,24 +303,39 @@ static status write_question(const talk *t, out *o, error *err)
     return o->failed ? fail(err, NO_MEMORY, "no memory for a request") : OK;
 }
 
+/* libssl has no MSG_NOSIGNAL: a peer that has left must be an error and not our end. */
+static void hold_sigpipe(sigset_t *pipe, sigset_t *before)
+{
+    sigemptyset(pipe);
+    sigaddset(pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, pipe, before);
+}
+
+static void forget_sigpipe(const sigset_t *pipe, const sigset_t *before)
+{
+    while (!sigismember(before, SIGPIPE) && sigtimedwait(pipe, NULL, &(struct timespec){0}) > 0) continue;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 status http_ask(const http_question *q, int *code, out *answer, error *err)
 {
     talk t = {.q = q, .fd = -1, .until_ns = clock_ns() + (int64_t)q->limit_ms * 1000000};
-    out question = {0}, all = {0};
+    out question = {0};
+    sigset_t pipe, before;
     *code = 0;
+    hold_sigpipe(&pipe, &before);
     status rc = read_where(&t, err);
     if (rc == OK) rc = write_question(&t, &question, err);
     if (rc == OK) rc = t.local ? connect_local(&t, err) : connect_remote(&t, err);
     if (rc == OK && t.secure) rc = shake_hands(&t, err);
     if (rc == OK) rc = send_all(&t, question.p, question.n, err);
-    if (rc == OK) rc = receive_all(&t, &all, err);
-    out_bytes(&all, "", 1);
-    if (rc == OK && all.failed) rc = fail(err, NO_MEMORY, "no memory for an answer");
-    if (rc == OK) rc = take_answer(&t, all.p, all.n - 1, code, answer, err);
+    if (rc == OK) rc = receive_answer(&t, code, answer, err);
+    if (rc != OK) *code = 0;
+    if (rc != OK) out_free(answer);
     SSL_free(t.session);
     SSL_CTX_free(t.context);
     if (t.fd >= 0) close(t.fd);
     out_free(&question);
-    out_free(&all);
+    forget_sigpipe(&pipe, &before);
     return rc;
 }

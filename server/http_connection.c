@@ -104,8 +104,8 @@ static void free_bytes(const void *data, size_t n, void *p)
     free(p);
 }
 
-/* What the socket takes at once, where nothing is to be encrypted, spares a round through the loop; the rest is left to the bufferevent, the last part
- * without a copy: *owned, which it lies in, is then taken.  false: no memory for the rest. */
+/* What the socket takes at once, where nothing is to be encrypted, spares a round through the loop; the rest is left to
+ * the bufferevent, the last part without a copy: *owned, which it lies in, is then taken.  false: no memory for it. */
 static bool deliver(connection *k, struct iovec *part, int parts, char **owned)
 {
     struct evbuffer *rest = bufferevent_get_output(k->stream);

@@ -1,7 +1,7 @@
 /* http_tls.h - certificates, and connections that are encrypted with them: behind it alone is libssl.
  *
- * TLS 1.2 and 1.3, no renegotiation, no compression; a connection keeps the certificate that it began with.  A peer that
- * ends without saying so is no error here: framing shows whether a message is whole. */
+ * TLS 1.2 and 1.3, no renegotiation, no compression; a connection keeps the certificate that it began with.  A peer
+ * that ends without saying so is no error here: framing shows whether a message is whole. */
 #ifndef SERVER_HTTP_TLS_H
 #define SERVER_HTTP_TLS_H
 #include "runtime/base/status.h"

@@ -155,8 +155,6 @@ status notify_open(notify **opened, const char *url, error *err)
     start(n);
     n->url = strdup(url);
     status rc = n->url ? OK : fail(err, NO_MEMORY, "no memory for a URL of %zu bytes", strlen(url));
-    if (rc == OK && strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
-        rc = fail(err, BAD_INPUT, "\"%.60s\": an http:// or https:// URL is wanted", url);
     if (rc == OK) rc = http_split_url(n->url, n->where, &n->target, err);
     const int bad = rc == OK ? pthread_create(&n->thread, NULL, run, n) : 0;
     if (bad) rc = fail(err, NO_MEMORY, "no thread for the notifier: %s", strerror(bad));

@@ -1,6 +1,8 @@
 #include "ops_client.h"
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "http_client.h"
@@ -11,14 +13,16 @@ enum { LIMIT_MS = 10000, KEY_MOST = 256 };
 /* The first that is no comment; the server says what is wrong with it. */
 static status first_key(const char *file, char key[KEY_MOST + 1], error *err)
 {
-    char line[KEY_MOST + 2];
+    char *line = NULL;
+    size_t room = 0;
     FILE *f = fopen(file, "re");
     *key = 0;
-    if (!f) return fail(err, BAD_INPUT, "--ops-keys %.100s cannot be read", file);
-    while (!*key && fgets(line, sizeof line, f)) {
+    if (!f) return fail(err, BAD_INPUT, "--ops-keys %.100s: %s", file, strerror(errno));
+    while (!*key && getline(&line, &room, f) > 0) {
         line[strcspn(line, "\r\n")] = 0;
-        if (*line != '#') snprintf(key, KEY_MOST + 1, "%.*s", KEY_MOST, line);
+        if (*line != '#') snprintf(key, KEY_MOST + 1, "%s", line);
     }
+    free(line);
     fclose(f);
     return *key ? OK : fail(err, BAD_INPUT, "--ops-keys %.100s holds no key", file);
 }

@@ -10,7 +10,6 @@
 #include "runtime/base/json.h"
 #include "runtime/serve/engine.h"
 
-static const double COSINE = 0.999;
 enum { LINE_VALUES = 1 << 16 };
 
 /* Short and long, of one language and of none: each goes another way through tokenizer and kernels. */
@@ -201,7 +200,7 @@ static status pack(engine *e, const options *o, error *err)
     manifest *m = e->manifest;
     const model_description *d = &e->description;
     m->task = d->task;
-    m->golden_cosine = COSINE;
+    m->golden_cosine = d->precision == PRECISION_BF16 ? 0.99 : 0.999; /* as golden.h wants of a device's own */
     m->columns = backend_columns(d);
     snprintf(m->precision, sizeof m->precision, "%s", d->precision == PRECISION_BF16 ? "bfloat16" : "float16");
     status rc = contract_of(&m->contract, d, e->contract.tokenizer_digest, err);

@@ -134,8 +134,10 @@ static void run_release(release *r)
     const int64_t begun_ns = clock_ns();
     status rc = OK;
     int s = 0;
+    pthread_mutex_lock(&r->lock); /* a rollback looks whether it bakes */
     r->work = (release_work){
         .a = r->a, .order = r->order, .closing = &r->closing, .say = say, .lock = &r->lock, .golden_least = 1};
+    pthread_mutex_unlock(&r->lock);
     snprintf(r->work.subject.directory, sizeof r->work.subject.directory, "%s", r->order.version);
     release_begin(&r->work);
     for (; s < STEPS && (rc == OK || rc == EMPTY); s++) {

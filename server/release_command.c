@@ -1,9 +1,10 @@
 /* release_command.c - `beeline release`, `rollback` and `drain`: an order by the ops port, and how it goes.
  *
  * The server does the work: who goes away, with Ctrl-C, leaves a release going on. */
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "commands.h"
 #include "ops_client.h"
@@ -83,42 +84,77 @@ static int end_of(const cJSON *release, const char *state, const char *version)
         printf("%s answers\n", version);
         return EXIT_OK;
     }
+    const char *how = !strcmp(state, "refused")  ? "was refused"
+                      : !strcmp(state, "failed") ? "failed"
+                                                 : "was rolled back";
     release_text_reason(&reason, release);
-    fprintf(stderr, "beeline: %s was %s: %.*s\n", version, !strcmp(state, "rolled_back") ? "rolled back" : state,
-            (int)reason.n, reason.n ? reason.p : "");
+    if (!reason.n) out_text(&reason, "the ledger says more");
+    fprintf(stderr, "beeline: %s %s: %.*s\n", version, how, (int)reason.n, reason.n ? reason.p : "");
     out_free(&reason);
     return EXIT_REFUSED;
+}
+
+/* The release goes on, whatever became of us. */
+static int leave(int64_t number, const char *why)
+{
+    if (isatty(STDOUT_FILENO)) putchar('\n');
+    fprintf(stderr, "beeline: release %lld goes on where it is, and beeline status tells how: %s\n", (long long)number,
+            why);
+    return EXIT_REFUSED;
+}
+
+/* Looks until it has ended, or one of `signals`, which are blocked, comes. */
+static int follow(const options *o, const char *version, int64_t number, const sigset_t *signals)
+{
+    error err;
+    int code = -1, told = 0;
+    while (code < 0) {
+        cJSON *release;
+        if (ask(o, "GET", "/admin/release", NULL, &release, &err) != OK) return leave(number, err.text);
+        const char *state = release_text_state(release, number);
+        if (*state) show(release, state, &told);
+        if (!*state) {
+            fprintf(stderr, "beeline: another release has begun since; the ledger says how %lld ended\n",
+                    (long long)number);
+            code = EXIT_REFUSED;
+        } else if (strcmp(state, "running")) {
+            code = end_of(release, state, version);
+        } else if (sigtimedwait(signals, NULL, &(struct timespec){.tv_nsec = LOOK_MS * 1000000L}) > 0) {
+            code = leave(number, "interrupted");
+        }
+        cJSON_Delete(release);
+    }
+    return code;
+}
+
+/* Rounded, either would be none at all. */
+static bool whole_seconds(const char *name, int ms)
+{
+    if (ms % 1000) fprintf(stderr, "beeline: %s is %d ms, wanted whole seconds\n", name, ms);
+    return ms % 1000 == 0;
+}
+
+static bool has_reason(const options *o)
+{
+    if (!*o->reason) fprintf(stderr, "beeline: --reason is missing: why, for the ledger\n");
+    return *o->reason;
 }
 
 int release_command(const options *o, const char *version)
 {
     error err;
     int64_t number;
-    int told = 0;
-    if (!*o->reason) {
-        fprintf(stderr, "beeline: --reason is missing: why, for the ledger\n");
+    sigset_t signals, before;
+    if (!has_reason(o) || !whole_seconds("--shadow", o->shadow_ms) || !whole_seconds("--bake", o->bake_ms))
         return EXIT_USAGE;
-    }
     if (order(o, version, &number, &err) != OK) return say_no(&err);
     printf("release %lld of %s, which goes on when this ends\n", (long long)number, version);
-    for (;;) {
-        cJSON *release;
-        if (ask(o, "GET", "/admin/release", NULL, &release, &err) != OK) return say_no(&err);
-        const char *state = release_text_state(release, number);
-        if (!*state) {
-            cJSON_Delete(release);
-            (void)!fail(&err, CONFLICT, "another release has begun since; the ledger says how %lld ended", (long long)number);
-            return say_no(&err);
-        }
-        show(release, state, &told);
-        if (strcmp(state, "running")) {
-            const int code = end_of(release, state, version);
-            cJSON_Delete(release);
-            return code;
-        }
-        cJSON_Delete(release);
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
-    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    const int code = follow(o, version, number, &signals);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
 }
 
 int rollback_command(const options *o, const char *none)
@@ -127,10 +163,7 @@ int rollback_command(const options *o, const char *none)
     cJSON *tree;
     out body = {0};
     (void)none;
-    if (!*o->reason) {
-        fprintf(stderr, "beeline: --reason is missing: why, for the ledger\n");
-        return EXIT_USAGE;
-    }
+    if (!has_reason(o)) return EXIT_USAGE;
     out_text(&body, "{");
     append_member(&body, "reason", o->reason);
     out_text(&body, "}");

@@ -211,10 +211,17 @@ static status run_shadow(release_work *w, error *err)
 
 /* ---- who answers ---- */
 
+void release_name_owner(const version *v)
+{
+    const manifest *m = v->engine->manifest;
+    log_set_owner(m ? m->team : "", m ? m->contact : "", m ? m->runbook : "");
+}
+
 /* From here on the forecasts are of the version that answers; what the other had learned stays with it. */
 static status follow(app *a, version *before, error *err)
 {
     version *v = versions_acquire(a->versions);
+    release_name_owner(v);
     if (before) before->service = batcher_service(a->queue);
     const status rc = batcher_set_service(a->queue, v->engine, v->engine->description.max_tokens, &v->service, err);
     versions_release(a->versions, v);

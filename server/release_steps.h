@@ -50,5 +50,7 @@ status release_revert(release_work *w, error *err);
 status release_exchange(app *a, error *err);
 /* What a crash starts on from now on is what answers now. */
 void release_keep(app *a);
+/* Warnings and errors name its owner from now on. */
+void release_name_owner(const version *v);
 void release_subject(state_version *s, const version *v); /* v NULL: none */
 #endif

@@ -1,8 +1,9 @@
 #include "release_text.h"
 #include <stdio.h>
 #include <string.h>
+#include "runtime/base/utf8.h"
 
-enum { BAR = 20 };
+enum { BAR = 20, COLUMNS = 79 };
 
 static const char *string(const cJSON *object, const char *name)
 {
@@ -24,6 +25,27 @@ static bool has_ended(const cJSON *step)
     return strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0;
 }
 
+/* A detail may quote a bundle: nothing in it moves a terminal's cursor (C0 and C1). */
+static void say(out *o, const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        const bool wide = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0, control = *p < ' ' || *p == 0x7f || wide;
+        out_bytes(o, control ? " " : (const char *)p, 1);
+        p += wide;
+    }
+}
+
+/* What was written since `from` fits a line, so that it can be written over. */
+static void cut(out *o, size_t from)
+{
+    size_t n = from;
+    for (int column = 0; column < COLUMNS && n < o->n; column++) {
+        const size_t step = utf8_step((const unsigned char *)o->p + n, o->n - n);
+        n += step ? step : 1;
+    }
+    o->n = n;
+}
+
 static void append_time(out *o, double ms)
 {
     char text[24];
@@ -35,6 +57,7 @@ static void append_time(out *o, double ms)
 void release_text_progress(out *o, const cJSON *release)
 {
     const cJSON *step, *running = NULL;
+    const size_t from = o->n;
     int ended = 0, all = 0;
     cJSON_ArrayForEach(step, steps_of(release))
     {
@@ -47,7 +70,9 @@ void release_text_progress(out *o, const cJSON *release)
     if (!running) return;
     out_format(o, "  %s", string(running, "step"));
     append_time(o, number_of(running, "ms"));
-    if (*string(running, "detail")) out_format(o, "  %s", string(running, "detail"));
+    if (*string(running, "detail")) out_text(o, "  ");
+    say(o, string(running, "detail"));
+    cut(o, from);
 }
 
 void release_text_steps(out *o, const cJSON *release, int *told)
@@ -61,7 +86,9 @@ void release_text_steps(out *o, const cJSON *release, int *told)
         ++*told;
         out_format(o, "%-9s %-8s", string(step, "step"), string(step, "state"));
         append_time(o, number_of(step, "ms"));
-        out_format(o, "  %s\n", string(step, "detail"));
+        out_text(o, "  ");
+        say(o, string(step, "detail"));
+        out_text(o, "\n");
     }
 }
 
@@ -76,7 +103,8 @@ void release_text_reason(out *o, const cJSON *release)
     cJSON_ArrayForEach(step, steps_of(release))
     {
         if (strcmp(string(step, "state"), "failed")) continue;
-        out_format(o, "%s: %s", string(step, "step"), string(step, "detail"));
+        out_format(o, "%s: ", string(step, "step"));
+        say(o, string(step, "detail"));
         return;
     }
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include "out.h"
 
-/* A bar of the steps that have ended and the one that goes on, one line without its end. */
+/* A bar of the steps that have ended and the one that goes on: one line of at most 79 columns, without its end. */
 void release_text_progress(out *o, const cJSON *release);
 /* Lines for the steps that have ended since `*told` of them had; *told counts on. */
 void release_text_steps(out *o, const cJSON *release, int *told);

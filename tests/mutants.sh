@@ -459,6 +459,34 @@ mutant 'a page shows the first events'                   server/incidents_text.c
 mutant 'a summary moves the cursor'                      server/incidents_text.c 's/control ? " " : text/text/; s/const bool control = .*$//' server/incidents_text
 mutant 'a bundle has all that was recorded'              server/flight_dump.c 's/n > most ? n - most : 0/n > most ? 0 : 0/' 'server/flight_dump|server/incident_bundle'
 
+# door, http client, notify, commands
+mutant 'a name that begins with localhost is ours'      server/door.c 's/!strcasecmp(name, "localhost")/!strncasecmp(name, "localhost", 9)/' server/door
+mutant 'any Host is let in'                              server/door.c 's/if (!\*d->host) return true;/return true;/' server/door
+mutant 'a prefix of a key opens'                         server/door.c 's/CRYPTO_memcmp(given.digest, d->keys\[i\].digest, DIGEST)/CRYPTO_memcmp(given.digest, d->keys[i].digest, 0)/' server/door
+mutant 'only the last key counts'                        server/door.c 's/right |= /right = /' server/door
+mutant 'a key file may be read by its group'             server/door.c 's/is.st_mode & 077)/is.st_mode \& 037)/' server/door
+mutant 'health wants a key'                              server/door.c 's/return \*d->file \&\& (head/return *d->file || (head/' server/door
+mutant 'keys behind a NUL are lost without a word'       server/door.c 's/strlen(text) != (size_t)n/0/' server/door
+mutant 'keys change while a loop looks at them'          server/door.c 's/^    pthread_mutex_\(un\)\?lock(&d->lock);//' server/door thread
+mutant 'an interim answer is the answer'                 server/http_answer.c 's/if (a->code >= 200) return OK;/return OK;/' server/http_answer
+mutant 'half a body is enough'                           server/http_answer.c 's/return fail(why, IO_FAILED, "half a body");/return OK;/' server/http_answer
+mutant 'a body may have two lengths'                     server/http_answer.c 's/if (a->phase != ANSWER_REST)/if (0)/' server/http_answer
+mutant 'chunks have no limit'                            server/http_answer.c 's/a->chunks.left + body->n <= /body->n <= /' server/http_answer
+mutant 'a certificate may be for any name'               server/http_client.c 's/SSL_set1_host(t->session, name) == 1 \&\& //' server/http_client
+mutant 'headers are sent unseen'                         server/http_client.c 's/if (!are_headers(q->headers))/if (0 \&\& !are_headers(q->headers))/' server/http_client
+mutant 'framing may be given from outside'               server/http_client.c 's/ || is_ours(name)) return false/ || (0 \&\& is_ours(name))) return false/' server/http_client
+mutant 'a TLS peer that leaves ends the process'         server/http_client.c 's/pthread_sigmask(SIG_BLOCK, pipe, before);/pthread_sigmask(SIG_UNBLOCK, pipe, before);/' server/http_client
+mutant 'the path of a URL is shown'                      server/http_client.c 's/%s...: wanted a path of visible ASCII, without a fragment", where)/%s...: wanted a path of visible ASCII, without a fragment", url)/' server/http_client
+mutant 'a refused document is posted again'              server/notify.c 's/drop_locked(n, 0, why->text);/n->due_ns = clock_ns() + MS;/' server/notify
+mutant 'the document on its way gives way'               server/notify.c 's/drop_locked(n, n->trying, /drop_locked(n, 0, /' server/notify
+mutant 'closing waits for a silent server'               server/notify.c 's/n->left = !n->ended;/n->left = false;/' server/notify
+mutant 'the last key is shown'                           server/ops_client.c 's/while (!\*key \&\& getline/while (getline/' server/ops_client
+mutant 'a no of the server is a yes'                     server/ops_client.c 's/\*code < 200 || \*code > 299/*code < 200 || *code > 499/' server/ops_client
+mutant 'parts of a second are rounded away'              server/release_command.c 's/ms % 1000 == 0;/ms >= 0;/' server/release_command
+mutant 'the bar is for logs too'                         server/release_command.c 's/if (terminal \&\& !strcmp(state, "running"))/if (!strcmp(state, "running"))/' server/release_command
+mutant 'a bar is wider than a line'                      server/release_text.c 's/COLUMNS = 79/COLUMNS = 80/' server/release_text
+mutant 'a detail moves the cursor'                       server/release_text.c 's/control ? " "/control \&\& wide ? " "/' server/release_text
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.

@@ -21,12 +21,16 @@ enum {
     LINE_MAX_BYTES = PIPE_BUF,
     MESSAGE_MAX = 2048,
     EVENT_MAX = 64,
+    OWNER_MAX = 120,
+    OWNER_BYTES = 1024, /* three of them with what is around and, at worst, each byte escaped in two */
     TAIL = 8 /* the cut mark and what closes the line */
 };
 const char *const log_level_names[LOG_LEVELS] = {"debug", "info", "warn", "error"};
 static atomic_int least_level = LOG_INFO; /* read by every thread; no order with anything else is needed */
 static atomic_long said[LOG_LEVELS], dropped; /* statistics: no order with anything else is needed */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t owner_lock = PTHREAD_MUTEX_INITIALIZER; /* of the three below; held for a copy */
+static char owner_team[OWNER_MAX + 1], owner_contact[OWNER_MAX + 1], owner_runbook[OWNER_MAX + 1];
 
 typedef struct { char bytes[LINE_MAX_BYTES]; size_t n; } line;
 
@@ -78,6 +82,32 @@ static void put_escaped(line *l, const char *text, size_t max_bytes, bool json)
     }
 }
 
+void log_set_owner(const char *team, const char *contact, const char *runbook)
+{
+    pthread_mutex_lock(&owner_lock);
+    snprintf(owner_team, sizeof owner_team, "%s", team);
+    snprintf(owner_contact, sizeof owner_contact, "%s", contact);
+    snprintf(owner_runbook, sizeof owner_runbook, "%s", runbook);
+    pthread_mutex_unlock(&owner_lock);
+}
+
+/* What follows a warning's message. */
+static void put_owner(line *l, bool json)
+{
+    enum { EACH = 2 * OWNER_MAX };
+    pthread_mutex_lock(&owner_lock);
+    if (*owner_team) {
+        put(l, json ? "\",\"owner\":\"" : " [");
+        put_escaped(l, owner_team, EACH, json);
+        put(l, json ? "\",\"contact\":\"" : ", ");
+        put_escaped(l, owner_contact, EACH, json);
+        put(l, json ? "\",\"runbook\":\"" : ", ");
+        put_escaped(l, owner_runbook, EACH, json);
+        put(l, json ? "" : "]");
+    }
+    pthread_mutex_unlock(&owner_lock);
+}
+
 static void put_time(line *l, bool json)
 {
     struct timespec now;
@@ -123,7 +153,8 @@ void log_line(log_level level, const char *event, const char *fmt, ...)
     put(&l, json ? "\",\"event\":\"" : " ");
     put_escaped(&l, event, EVENT_MAX, json);
     put(&l, json ? "\",\"message\":\"" : ": ");
-    put_escaped(&l, message, sizeof l.bytes - l.n - TAIL, json);
+    put_escaped(&l, message, sizeof l.bytes - l.n - TAIL - OWNER_BYTES, json);
+    if (level >= LOG_WARN) put_owner(&l, json);
     put(&l, json ? "\"}\n" : "\n");
     if (!write_at_once(&l)) atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
 }

@@ -4,6 +4,7 @@
  * At which launch a fault strikes is counted on the same model in this process, where nothing else uses the fake. */
 #include <CUnit/CUnit.h>
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -136,8 +137,10 @@ static void add_words(const char *words[WORDS], int n, const char *folder, const
 
 static bool start_tiny(server_process *s, const char *folder, const char *settings, const char *device)
 {
-    const char *words[WORDS], *quick = *BEELINE_SANITIZED ? QUICK_SANITIZED : QUICK;
-    add_words(words, 0, folder, device, strstr(settings, "hang=") ? quick : PATIENT);
+    static char state[300];
+    const char *words[WORDS] = {"--state", state}, *quick = *BEELINE_SANITIZED ? QUICK_SANITIZED : QUICK;
+    snprintf(state, sizeof state, "%s/state", folder);
+    add_words(words, 2, folder, device, strstr(settings, "hang=") ? quick : PATIENT);
     on_fake(settings);
     return server_start(s, folder, words);
 }
@@ -227,6 +230,32 @@ static int asked(int port, const char *body, char text[512])
     return r.status;
 }
 
+/* What the next process, and whoever is called, is told of it: an incident, and how this process ended. */
+static void leaves_an_incident(const char *folder, const char *cause, const char *part)
+{
+    char path[400], *text = NULL;
+    size_t n;
+    snprintf(path, sizeof path, "%s/state/incidents", folder);
+    DIR *d = opendir(path);
+    for (const struct dirent *e; d && (e = readdir(d));)
+        if (strstr(e->d_name, cause)) {
+            free(text);
+            text = tiny_file_read(path, e->d_name, &n);
+        }
+    if (d) closedir(d);
+    cJSON *incident = cJSON_Parse(text ? text : "");
+    const char *summary = cJSON_GetStringValue(cJSON_GetObjectItem(incident, "summary"));
+    CU_ASSERT_PTR_NOT_NULL(summary);
+    if (cJSON_GetNumberValue(cJSON_GetObjectItem(incident, "count")) == 1) /* later ones are counted in it */
+        CU_ASSERT_PTR_NOT_NULL(strstr(summary ? summary : "", part));
+    cJSON_Delete(incident);
+    free(text);
+    snprintf(path, sizeof path, "%s/state", folder);
+    text = tiny_file_read(path, "exits.json", &n);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, strcmp(cause, "gpu_fault") ? "\"gpu_hang\":" : "\"gpu_fault\":"));
+    free(text);
+}
+
 /* The first request is answered, one of the next ones is not, with the words `part`; nobody gets a 200 after that; the
  * process ends with 70 and has said why once. */
 static void dies(const char *folder, const char *settings, const char *part)
@@ -250,6 +279,7 @@ static void dies(const char *folder, const char *settings, const char *part)
     CU_ASSERT_PTR_NOT_NULL(strstr(line, part));
     CU_ASSERT_PTR_NULL(strstr(line + 1, "\"device_lost\""));
     if (!strstr(line, part)) printf("\n    %s: %s", settings, line);
+    leaves_an_incident(folder, strstr(settings, "hang=") ? "stalled_executor" : "gpu_fault", part);
 }
 
 static void a_sticky_error_ends_the_process(void)

@@ -150,8 +150,8 @@ static void a_full_disk_stops_nothing(void)
 
 void recover_suite(CU_pSuite s)
 {
-    CU_add_test(s, "killed before each write, sync and rename of a release it starts again on a good version",
+    CU_add_test(s, "S102 killed before each write, sync and rename of a release it starts again on a good version",
                 killed_at_every_call);
-    CU_add_test(s, "likewise amid a write", killed_amid_every_write);
-    CU_add_test(s, "a full disk stops neither serving nor releases, and is counted", a_full_disk_stops_nothing);
+    CU_add_test(s, "R105 likewise amid a write", killed_amid_every_write);
+    CU_add_test(s, "R104 a full disk stops neither serving nor releases, and is counted", a_full_disk_stops_nothing);
 }

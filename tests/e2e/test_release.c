@@ -243,10 +243,24 @@ static void *ask(void *unused)
     return NULL;
 }
 
+/* Asks and leaves, again and again: who is gone when a version is swapped holds none of the two. */
+static void *ask_and_leave(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&stopping)) {
+        client c;
+        if (!client_open(&c, server.port)) continue;
+        client_text(&c, "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: "
+                        "14\r\n\r\n{\"inputs\":\"a\"}");
+        client_reset(&c);
+    }
+    return NULL;
+}
+
 /* Each reply is of one version wholly: its vector goes with its headers. */
 static void nobody_notices(void)
 {
-    pthread_t clients[CLIENTS];
+    pthread_t clients[CLIENTS], leaving;
     long before_kib = 0;
     begin(NULL);
     known[0] = now();
@@ -257,6 +271,7 @@ static void nobody_notices(void)
     atomic_store(&wrong, 0);
     atomic_store(&asked, 0);
     for (int i = 0; i < CLIENTS; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&clients[i], NULL, ask, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&leaving, NULL, ask_and_leave, NULL), 0);
     for (int i = 0; i < SWAPS; i++) {
         CU_ASSERT_EQUAL(operator_release(&server, i % 2 ? "two" : "one", ",\"bake_s\":0", text), 202);
         CU_ASSERT(contains("\"state\":\"done\""));
@@ -266,6 +281,7 @@ static void nobody_notices(void)
     }
     atomic_store(&stopping, true);
     for (int i = 0; i < CLIENTS; i++) pthread_join(clients[i], NULL);
+    pthread_join(leaving, NULL);
     CU_ASSERT_EQUAL(atomic_load(&wrong), 0);
     CU_ASSERT(atomic_load(&asked) > SWAPS);
     if (!*BEELINE_SANITIZED) CU_ASSERT(server_resident_kib(&server) - before_kib < 8192); /* sanitizers keep what was freed */
@@ -390,19 +406,38 @@ static void not_while_it_drains(void)
     tiny_folder_remove(root);
 }
 
+static void who_ordered_may_leave(void)
+{
+    client c;
+    begin(NULL);
+    CU_ASSERT_TRUE_FATAL(client_open(&c, server.ops_port));
+    client_text(&c, "POST /admin/release HTTP/1.1\r\nhost: localhost\r\nx-operator: ada@test\r\ncontent-type: "
+                    "application/json\r\ncontent-length: 41\r\n\r\n{\"version\":\"two\",\"reason\":\"x\",\"bake_s\":0}");
+    for (int naps = 0; naps < 30000; naps++) {
+        operator_look(&server, "/admin/release", text);
+        if (naps == 0) client_reset(&c);
+        if (strstr(text, "\"state\":\"done\"")) break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    const answer two = now();
+    CU_ASSERT_STRING_EQUAL(two.version, "1-two");
+    end();
+}
+
 void release_suite(CU_pSuite s)
 {
-    CU_add_test(s, "every broken version is refused for its reason while requests go on, and leaves nothing behind",
+    CU_add_test(s, "S101 who ordered a release may leave", who_ordered_may_leave);
+    CU_add_test(s, "S98 every broken version is refused for its reason while requests go on, and leaves nothing behind",
                 broken_bundles_are_refused);
     CU_add_test(s, "a shadow lets a version pass that agrees, and none that does not", a_shadow_compares);
-    CU_add_test(s, "too little memory is known before anything is loaded", too_little_memory_is_known_before);
-    CU_add_test(s, "nothing new is begun while the server drains", not_while_it_drains);
+    CU_add_test(s, "S99 too little memory is known before anything is loaded", too_little_memory_is_known_before);
+    CU_add_test(s, "S100 nothing new is begun while the server drains", not_while_it_drains);
     CU_add_test(s, "a version comes and goes: headers, vectors, ledger and metrics say so", a_version_comes_and_goes);
     CU_add_test(s, "with --keep 0 there is no way back", without_keeping_there_is_no_way_back);
     CU_add_test(s, "orders are read strictly, and what is not there is refused", orders_are_read_strictly);
     CU_add_test(s, "a broken contract is refused unless it is meant", a_broken_contract_wants_to_be_meant);
     CU_add_test(s, "inputs that are too long for a batch are refused", inputs_too_long_for_a_batch_are_refused);
-    CU_add_test(s, "one release at a time, and out of a bake at once", one_at_a_time);
-    CU_add_test(s, "150 swaps under load: no request fails, each reply is of one version, memory stays",
+    CU_add_test(s, "S96 one release at a time, and out of a bake at once", one_at_a_time);
+    CU_add_test(s, "S95 S97 S103 D76 150 swaps under load, clients leave: no request fails, each reply is of one version, memory stays",
                 nobody_notices);
 }

@@ -449,9 +449,10 @@ static void refusals_carry_type_and_shape(void)
 static void error_types_follow_the_status(void)
 {
     static const struct { int code; const char *type; } cases[] = {
-        {400, "Validation"}, {401, "Unauthorized"}, {404, "NotFound"}, {405, "MethodNotAllowed"}, {408, "Deadline"},
-        {413, "Validation"}, {415, "Validation"}, {422, "Validation"}, {424, "Backend"}, {429, "Overloaded"},
-        {431, "Validation"}, {500, "Backend"}, {503, "Unhealthy"}, {504, "Deadline"},
+        {400, "Validation"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "NotFound"}, {405, "MethodNotAllowed"},
+        {408, "Deadline"}, {409, "Conflict"}, {413, "Validation"}, {415, "Validation"}, {421, "Misdirected"},
+        {422, "Validation"}, {424, "Backend"}, {429, "Overloaded"}, {431, "Validation"}, {500, "Backend"},
+        {503, "Unhealthy"}, {504, "Deadline"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         out o = {0};

@@ -1,6 +1,7 @@
 /* test_http_reply.c - the times in a reply's head: the stages that were passed, and that they add up. */
 #include <CUnit/CUnit.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "server/http_reply.h"
@@ -147,6 +148,24 @@ static void an_id_is_taken_or_made(void)
     CU_ASSERT_EQUAL(strlen(id), 16);
 }
 
+static void every_status_has_its_reason(void)
+{
+    static const char *const wanted[] = {
+        "200 OK", "202 Accepted", "400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found",
+        "405 Method Not Allowed", "408 Request Timeout", "409 Conflict", "413 Content Too Large", "414 URI Too Long",
+        "415 Unsupported Media Type", "417 Expectation Failed", "421 Misdirected Request", "422 Unprocessable Content",
+        "424 Failed Dependency", "429 Too Many Requests", "431 Request Header Fields Too Large",
+        "500 Internal Server Error", "501 Not Implemented", "503 Service Unavailable", "504 Gateway Timeout",
+        "505 HTTP Version Not Supported",
+    };
+    char line[80];
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        lines_of(&(call_record){.status = atoi(wanted[i]), .request_id = "x"});
+        snprintf(line, sizeof line, "HTTP/1.1 %s\r\n", wanted[i]);
+        CU_ASSERT_NSTRING_EQUAL(lines, line, strlen(line));
+    }
+}
+
 void http_reply_suite(CU_pSuite s)
 {
     CU_add_test(s, "the stages in server-timing add up to its total, TEI's headers are whole ms", stages_add_up);
@@ -156,4 +175,5 @@ void http_reply_suite(CU_pSuite s)
     CU_add_test(s, "a time is rounded to the nearest microsecond", a_time_is_rounded_to_the_nearest);
     CU_add_test(s, "an id of the client is taken when it is plain, else one is made", an_id_is_taken_or_made);
     CU_add_test(s, "all lines with the largest numbers fit", the_largest_numbers_fit);
+    CU_add_test(s, "every status has its reason", every_status_has_its_reason);
 }

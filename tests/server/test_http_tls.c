@@ -2,6 +2,8 @@
 #include <CUnit/CUnit.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +52,6 @@ static http_limits tls_limits(void)
 static void starts(http_limits limits)
 {
     make_files();
-    limits.certificate = certificate;
-    limits.private_key = private_key;
     live_start(limits);
 }
 
@@ -76,10 +76,8 @@ static bool serves_as(const char *wanted)
 
 static bool is_big(const client_reply *r)
 {
-    if (r->status != 200 || r->body_bytes != LIVE_BIG_BYTES) return false;
-    for (size_t i = 0; i < r->body_bytes; i++)
-        if (r->body[i] != 'b') return false;
-    return true;
+    return r->status == 200 && r->body_bytes == LIVE_BIG_BYTES && r->body[0] == 'b' &&
+           !memcmp(r->body, r->body + 1, LIVE_BIG_BYTES - 1);
 }
 
 /* ---- requests and replies -------------------------------------------------------------------------------------- */
@@ -289,7 +287,7 @@ static void a_finished_client_is_answered(void)
 
         CU_ASSERT_FATAL(tls_client_open(&c, live_port)); /* while the reply is on its way, and it is the last one */
         client_text(&c, big_and_close);
-        char some[100];
+        static char some[16 << 10];
         CU_ASSERT(c.layer->receive(c.session, some, 1) == 1);
         endings[i](&c);
         size_t n = 1;
@@ -505,6 +503,29 @@ static void a_server_does_not_begin_with_bad_files(void)
     remove_files();
 }
 
+static atomic_bool reloading;
+
+static void *reload_on(void *times)
+{
+    error err;
+    while (atomic_load(&reloading))
+        if (http_reload(live_server, &err) == OK) atomic_fetch_add((atomic_int *)times, 1);
+    return NULL;
+}
+
+static void connections_may_begin_while_it_is_read(void)
+{
+    pthread_t thread;
+    atomic_int times = 0;
+    starts(tls_limits());
+    atomic_store(&reloading, true);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, reload_on, &times), 0);
+    for (int i = 0; i < 40 || atomic_load(&times) < 40; i++) CU_ASSERT(serves_as("first"));
+    atomic_store(&reloading, false);
+    pthread_join(thread, NULL);
+    stops();
+}
+
 static void a_plain_server_has_nothing_to_reload(void)
 {
     error err;
@@ -537,5 +558,6 @@ void http_tls_suite(CU_pSuite s)
     CU_add_test(s, "a new certificate is for new connections", a_new_certificate_is_for_new_connections);
     CU_add_test(s, "a refused certificate or key is named, and the old one stays", what_is_refused_changes_nothing);
     CU_add_test(s, "a server does not begin with bad files", a_server_does_not_begin_with_bad_files);
+    CU_add_test(s, "connections may begin while a certificate is read", connections_may_begin_while_it_is_read);
     CU_add_test(s, "a plain server has nothing to reload", a_plain_server_has_nothing_to_reload);
 }

@@ -293,14 +293,15 @@ static void a_link_is_refused_and_memory_serves(void)
 
 void ledger_suite(CU_pSuite s)
 {
-    CU_ADD_TEST(s, a_line_says_all_that_it_was_given);
-    CU_ADD_TEST(s, numbers_go_on_where_the_file_ends);
-    CU_ADD_TEST(s, garbage_stays_and_is_skipped);
-    CU_ADD_TEST(s, a_line_longer_than_any_of_ours_is_skipped_whole);
-    CU_ADD_TEST(s, the_longest_line_is_read_back);
-    CU_ADD_TEST(s, the_last_lines_come_oldest_first);
-    CU_ADD_TEST(s, a_release_without_an_end_is_interrupted_once);
-    CU_ADD_TEST(s, every_end_counts_once);
-    CU_ADD_TEST(s, a_full_disk_costs_lines_of_the_file_and_none_in_memory);
-    CU_ADD_TEST(s, a_link_is_refused_and_memory_serves);
+    CU_add_test(s, "a line says all that it was given", a_line_says_all_that_it_was_given);
+    CU_add_test(s, "numbers go on where the file ends", numbers_go_on_where_the_file_ends);
+    CU_add_test(s, "R105 garbage stays and is skipped", garbage_stays_and_is_skipped);
+    CU_add_test(s, "a line longer than any of ours is skipped whole", a_line_longer_than_any_of_ours_is_skipped_whole);
+    CU_add_test(s, "the longest line is read back", the_longest_line_is_read_back);
+    CU_add_test(s, "the last lines come oldest first", the_last_lines_come_oldest_first);
+    CU_add_test(s, "a release without an end is interrupted once", a_release_without_an_end_is_interrupted_once);
+    CU_add_test(s, "every end counts once", every_end_counts_once);
+    CU_add_test(s, "R104 a full disk costs lines of the file and none in memory",
+                a_full_disk_costs_lines_of_the_file_and_none_in_memory);
+    CU_add_test(s, "a link is refused and memory serves", a_link_is_refused_and_memory_serves);
 }

@@ -147,6 +147,38 @@ static void what_is_missing_is_left_out(void)
     end();
 }
 
+/* However many bytes each character has. */
+static void a_bar_fits_a_line(void)
+{
+    char detail[256] = "", json[1024];
+    int columns = 0;
+    for (int i = 0; i < 100; i++) strcat(detail, "\xc3\xa9");
+    snprintf(json, sizeof json, RELEASE("running", "{\"step\":\"bake\",\"state\":\"running\",\"ms\":5,\"detail\":\"%s\"}"),
+             detail);
+    begin(json);
+    release_text_progress(&o, tree);
+    for (size_t i = 0; i < o.n; i++) columns += (o.p[i] & 0xc0) != 0x80;
+    CU_ASSERT_EQUAL(columns, 79);
+    CU_ASSERT_EQUAL((unsigned char)o.p[o.n - 1], 0xa9); /* the last one is whole */
+    end();
+}
+
+/* A bundle is quoted in them. */
+static void no_detail_moves_the_cursor(void)
+{
+    int told = 0;
+    begin(RELEASE("refused", STEP("check", "failed", "1", "a\\u001b[2Jb\\nc\\u007fd\\u009be\\u00e9")));
+    release_text_steps(&o, tree, &told);
+    is("check     failed        1.0 ms  a [2Jb c d e\xc3\xa9\n");
+    release_text_reason(&o, tree);
+    is("check: a [2Jb c d e\xc3\xa9");
+    end();
+    begin(RELEASE("running", STEP("load", "running", "1", "a\\u009b2J")));
+    release_text_progress(&o, tree);
+    is("[                    ] 0 of 1  load      1.0 ms  a 2J");
+    end();
+}
+
 void release_text_suite(CU_pSuite s)
 {
     CU_add_test(s, "a bar grows with the steps that have ended", a_bar_grows_with_the_steps);
@@ -155,4 +187,6 @@ void release_text_suite(CU_pSuite s)
     CU_add_test(s, "a state is of the release that was asked for", a_state_is_of_the_release_that_was_asked_for);
     CU_add_test(s, "the step that said no says why", the_step_that_said_no_says_why);
     CU_add_test(s, "what is missing is left out", what_is_missing_is_left_out);
+    CU_add_test(s, "a bar fits a line", a_bar_fits_a_line);
+    CU_add_test(s, "no detail moves the cursor", no_detail_moves_the_cursor);
 }

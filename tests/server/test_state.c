@@ -249,14 +249,16 @@ static void without_a_folder_memory_is_all_that_is_asked_for(void)
 
 void state_suite(CU_pSuite s)
 {
-    CU_ADD_TEST(s, the_next_process_knows_both_versions);
-    CU_ADD_TEST(s, a_missing_folder_is_made_for_its_owner_alone);
-    CU_ADD_TEST(s, a_torn_document_is_said_and_leaves_no_version);
-    CU_ADD_TEST(s, a_name_too_long_for_its_field_is_not_cut);
-    CU_ADD_TEST(s, who_has_not_said_how_it_ended_has_crashed);
-    CU_ADD_TEST(s, a_second_server_reads_and_does_not_write);
-    CU_ADD_TEST(s, links_are_not_followed);
-    CU_ADD_TEST(s, a_fifo_keeps_nobody_waiting);
-    CU_ADD_TEST(s, a_folder_that_cannot_be_is_counted_and_memory_serves);
-    CU_ADD_TEST(s, without_a_folder_memory_is_all_that_is_asked_for);
+    CU_add_test(s, "the next process knows both versions", the_next_process_knows_both_versions);
+    CU_add_test(s, "a missing folder is made for its owner alone", a_missing_folder_is_made_for_its_owner_alone);
+    CU_add_test(s, "R105 a torn document is said and leaves no version", a_torn_document_is_said_and_leaves_no_version);
+    CU_add_test(s, "a name too long for its field is not cut", a_name_too_long_for_its_field_is_not_cut);
+    CU_add_test(s, "who has not said how it ended has crashed", who_has_not_said_how_it_ended_has_crashed);
+    CU_add_test(s, "a second server reads and does not write", a_second_server_reads_and_does_not_write);
+    CU_add_test(s, "links are not followed", links_are_not_followed);
+    CU_add_test(s, "a fifo keeps nobody waiting", a_fifo_keeps_nobody_waiting);
+    CU_add_test(s, "R106 a folder that cannot be is counted and memory serves",
+                a_folder_that_cannot_be_is_counted_and_memory_serves);
+    CU_add_test(s, "without a folder memory is all that is asked for",
+                without_a_folder_memory_is_all_that_is_asked_for);
 }

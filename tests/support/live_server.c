@@ -48,7 +48,8 @@ static void run_named(call *c)
 {
     char text[160];
     const http_slice *w = c->wildcard;
-    const int n = snprintf(text, sizeof text, "%.*s%s%.*s", (int)w[0].n, w[0].p, w[1].n ? " " : "", (int)w[1].n, w[1].p);
+    int n = snprintf(text, sizeof text, "%.*s", (int)w[0].n, w[0].p);
+    if (w[1].n) n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", (int)w[1].n, w[1].p);
     reply_bytes(c, text, (size_t)n);
 }
 

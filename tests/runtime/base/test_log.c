@@ -244,9 +244,42 @@ static void lines_of_threads_do_not_mix(void)
     free(d.text);
 }
 
+static void warnings_name_the_owner(void)
+{
+    char lines[4096], *second;
+    static char most[400];
+    memset(most, '"', sizeof most - 1);
+    log_set_owner("search \"team\"", "#search\n", "https://example.org/run");
+    capture c = capture_pipe();
+    log_line(LOG_WARN, "slow", "it is");
+    log_line(LOG_INFO, "ready", "it is");
+    captured(c, lines, sizeof lines);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(second = strchr(lines, '\n'));
+    *second++ = 0;
+    cJSON *warning = parsed(lines), *info = parsed(second);
+    CU_ASSERT_STRING_EQUAL(member(warning, "owner"), "search \"team\"");
+    CU_ASSERT_STRING_EQUAL(member(warning, "contact"), "#search\n");
+    CU_ASSERT_STRING_EQUAL(member(warning, "runbook"), "https://example.org/run");
+    CU_ASSERT_STRING_EQUAL(member(warning, "message"), "it is");
+    CU_ASSERT_STRING_EQUAL(member(info, "owner"), "");
+    cJSON_Delete(warning);
+    cJSON_Delete(info);
+    log_set_owner(most, most, most); /* cut, and beside the longest message the line is one write */
+    c = capture_pipe();
+    log_line(LOG_ERROR, "long", "%02000d", 1);
+    CU_ASSERT(captured(c, lines, sizeof lines) <= PIPE_BUF);
+    cJSON_Delete(parsed(lines));
+    log_set_owner("", "", "");
+    c = capture_pipe();
+    log_line(LOG_ERROR, "broken", "it is");
+    captured(c, lines, sizeof lines);
+    CU_ASSERT_PTR_NULL(strstr(lines, "owner"));
+}
+
 void log_suite(CU_pSuite s)
 {
     CU_add_test(s, "a line is one JSON object with time, level, event and message", a_line_is_a_json_object);
+    CU_add_test(s, "warnings and errors say whose it is, once that is known", warnings_name_the_owner);
     CU_add_test(s, "foreign text can neither forge a line nor move a cursor", foreign_text_forges_nothing);
     CU_add_test(s, "a long message is cut between characters and fits one write", long_messages_are_cut);
     CU_add_test(s, "lines below the level are not written, and each line is counted by its level",
