@@ -158,6 +158,14 @@ static void is_rolled_back(const char *version, const char *rule)
               contains("\"team\":\"search\"") && contains("\"runbook\":\"https://example.org/run\""));
 }
 
+static double capacity(void)
+{
+    static const char name[] = "\nbeeline_capacity_tokens_per_second ";
+    CU_ASSERT_EQUAL(operator_look(&server, "/metrics", text), 200);
+    const char *at = strstr(text, name);
+    return at ? strtod(at + sizeof name - 1, NULL) : 0;
+}
+
 static void resolve(void)
 {
     client c;
@@ -175,7 +183,10 @@ static void resolve(void)
 static void a_regression_is_rolled_back(void)
 {
     begin();
+    wait_for_traffic();
+    const double before = capacity();
     is_rolled_back("slow", "p99_previous");
+    CU_ASSERT(before > 0 && capacity() > before / 3); /* a tenth is what the slow one had: forecasts follow who answers */
     resolve();
     is_rolled_back("late", "p99_objective");
     resolve();

@@ -175,6 +175,19 @@ static void a_broken_contract_wants_to_be_meant(void)
     end();
 }
 
+/* All versions share the room of a batch, which is as large as the server was started with. */
+static void inputs_too_long_for_a_batch_are_refused(void)
+{
+    begin((const char *const[]){"--batch-tokens", "64", NULL});
+    operator_pack(root, "long", (tiny_model){.positions = 128}, 0);
+    CU_ASSERT_EQUAL(operator_release(&server, "long", ",\"bake_s\":0", text), 202);
+    CU_ASSERT(contains("\"state\":\"refused\"") && contains("{\"step\":\"load\",\"state\":\"failed\""));
+    CU_ASSERT(contains("start it with --batch-tokens 128"));
+    const answer still = now();
+    CU_ASSERT_STRING_EQUAL(still.version, "1-one");
+    end();
+}
+
 static void one_at_a_time(void)
 {
     client c;
@@ -198,6 +211,8 @@ static void one_at_a_time(void)
     CU_ASSERT_STRING_EQUAL(one.version, "1-one");
     CU_ASSERT_EQUAL(operator_release(&server, "two", ",\"bake_s\":0", text), 202);
     CU_ASSERT(contains("\"state\":\"done\""));
+    CU_ASSERT_EQUAL(operator_release(&server, "three", "", text), 202); /* of the one before no step is left */
+    CU_ASSERT(contains("\"state\":\"refused\"") && contains("{\"step\":\"load\",\"state\":\"waiting\""));
     end();
 }
 
@@ -421,6 +436,7 @@ void release_suite(CU_pSuite s)
     CU_add_test(s, "with --keep 0 there is no way back", without_keeping_there_is_no_way_back);
     CU_add_test(s, "orders are read strictly, and what is not there is refused", orders_are_read_strictly);
     CU_add_test(s, "a broken contract is refused unless it is meant", a_broken_contract_wants_to_be_meant);
+    CU_add_test(s, "inputs that are too long for a batch are refused", inputs_too_long_for_a_batch_are_refused);
     CU_add_test(s, "S96 one release at a time, and out of a bake at once", one_at_a_time);
     CU_add_test(s, "S95 S97 S103 D76 150 swaps under load, clients leave: no request fails, each reply is of one version, memory stays",
                 nobody_notices);
