@@ -203,6 +203,7 @@ void door_operator(const call *c, char who[WHO])
     const http_slice said = http_field(&c->head, "x-operator");
     snprintf(who, WHO, "%.*s", (int)said.n, said.n ? said.p : "");
     if (c->peer_uid < 0) return;
-    if (!getpwuid_r((uid_t)c->peer_uid, &entry, room, sizeof room, &found) && found) snprintf(who, WHO, "%s", found->pw_name);
+    if (!getpwuid_r((uid_t)c->peer_uid, &entry, room, sizeof room, &found) && found)
+        snprintf(who, WHO, "%s", found->pw_name);
     else snprintf(who, WHO, "uid %lld", (long long)c->peer_uid);
 }

@@ -1,14 +1,14 @@
 /* door.h - who may come in by the operator's port.
  *
- *   - the socket: loopback, a unix socket of mode 0600 whose peers are our own user or root (SO_PEERCRED), or any address
- *     with keys and TLS, or with --insecure-ops
+ *   - the socket: loopback, a unix socket of mode 0600 whose peers are our own user or root (SO_PEERCRED), or any
+ *     address with keys and TLS, or with --insecure-ops
  *   - Host must be an address literal, localhost or the name in --ops, on a unix socket anything: a page in a browser
  *     that was rebound to us by DNS sends its own name
  *   - keys, where there are some, as `authorization: Bearer KEY`; health needs none
  *   - a POST needs x-operator: who asks, for the ledger; a page cannot send it without asking first
  *
- * Every refusal is a JSON error; 401 comes with WWW-Authenticate.  Keys are kept as SHA-256 and compared in constant time,
- * each with each, without an early end. */
+ * Every refusal is a JSON error; 401 comes with WWW-Authenticate.  Keys are kept as SHA-256 and compared in constant
+ * time, each with each, without an early end. */
 #ifndef SERVER_DOOR_H
 #define SERVER_DOOR_H
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 /* notify.h - tells a URL of incidents: POST of a JSON document, again and again until it is taken, in order.
  *
- * A thread of its own; a queue of NOTIFY_ROOM documents, of which the oldest gives way (counted, logged).  2xx takes it;
- * anything else is tried again after 1, 2, 4 ... 60 s; 4xx but 408 and 429 is given up at once.  10 s for each try. */
+ * A thread of its own; a queue of NOTIFY_ROOM documents, of which the oldest gives way (counted, logged).  2xx takes
+ * it; anything else is tried again after 1, 2, 4 ... 60 s, whichever gives way meanwhile; 4xx but 408 and 429 is given
+ * up at once.  10 s for each try. */
 #ifndef SERVER_NOTIFY_H
 #define SERVER_NOTIFY_H
 #include <stddef.h>

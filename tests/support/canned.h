@@ -1,7 +1,7 @@
 /* canned.h - a server of one thread that answers each connection with given bytes, whatever was asked.
  *
- * Connections come one after the other, each is one request: it is read whole (head, and a body of Content-Length), kept,
- * and answered with the next of the answers; the last one is given again and again. */
+ * Connections come one after the other, each is one request: it is read whole (head, and a body of Content-Length),
+ * kept, and answered with the next of the answers; the last one is given again and again. */
 #ifndef TESTS_SUPPORT_CANNED_H
 #define TESTS_SUPPORT_CANNED_H
 #include <stdbool.h>
