@@ -526,6 +526,7 @@ mutant 'Forbidden is Validation'                        server/error_body.c 's/c
 mutant '421 has no reason'                              server/http_reply.c 's/{421, "Misdirected Request"}, //' 'server/http_admit|server/http_reply'
 mutant '409 has no reason'                              server/http_reply.c 's/{409, "Conflict"},$//' server/http_reply
 mutant '202 has no reason'                              server/http_reply.c 's/{202, "Accepted"}, //' server/http_reply
+mutant 'two write to the ledger at once'                server/ledger.c 's/^    pthread_mutex_lock(&l->writing);$//; s/^    pthread_mutex_unlock(&l->writing);$//' server/ledger thread
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
