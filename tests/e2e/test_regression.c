@@ -186,8 +186,8 @@ static void a_regression_is_rolled_back(void)
     wait_for_traffic();
     const double before = capacity();
     is_rolled_back("slow", "p99_previous");
-    /* Forecasts follow who answers: a batch of the slow one misses the objective, so that it would be of one input. */
-    CU_ASSERT(before > 0 && capacity() > before / 100);
+    /* Forecasts are of who answers: neither did the slow one teach them from beside it, nor are they still its own. */
+    CU_ASSERT(before > 0 && capacity() > before / 3);
     resolve();
     is_rolled_back("late", "p99_objective");
     resolve();
