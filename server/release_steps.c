@@ -217,8 +217,7 @@ void release_name_owner(const version *v)
     log_set_owner(m ? m->team : "", m ? m->contact : "", m ? m->runbook : "");
 }
 
-/* From here on the forecasts are of the version that answers; what the other had learned stays with it. */
-static status follow(app *a, version *before, error *err)
+status release_follow(app *a, version *before, error *err)
 {
     version *v = versions_acquire(a->versions);
     release_name_owner(v);
@@ -231,7 +230,7 @@ static status follow(app *a, version *before, error *err)
 status release_revert(release_work *w, error *err)
 {
     status rc = versions_revert(w->a->versions, err);
-    if (rc == OK) rc = follow(w->a, NULL, err);
+    if (rc == OK) rc = release_follow(w->a, NULL, err);
     w->baking = false;
     return rc;
 }
@@ -240,7 +239,7 @@ status release_exchange(app *a, error *err)
 {
     version *before = versions_acquire(a->versions);
     status rc = versions_rollback(a->versions, err);
-    if (rc == OK) rc = follow(a, before, err);
+    if (rc == OK) rc = release_follow(a, before, err);
     versions_release(a->versions, before);
     return rc;
 }
@@ -280,7 +279,7 @@ static status switch_over(release_work *w, error *err)
     pthread_mutex_lock(w->lock);
     w->switched_ns = w->looked_ns = clock_ns();
     versions_activate(w->a->versions, w->candidate);
-    status rc = follow(w->a, before, err);
+    status rc = release_follow(w->a, before, err);
     if (rc != OK) (void)release_revert(w, &(error){""});
     else w->baking = true;
     pthread_mutex_unlock(w->lock);

@@ -44,6 +44,9 @@ void release_begin(release_work *w);
 /* Until order.bake_ms are over since the switch.  CANCELLED: it was rolled back, by a rule, with an incident, or by
  * somebody; UNAVAILABLE: the server ends. */
 status release_bake(release_work *w, error *err);
+/* From here on the forecasts are of the version that answers, and only its batches teach them; what they had learned of
+ * `before` stays with it (NULL: that is lost). */
+status release_follow(app *a, version *before, error *err);
 /* The previous version answers again, with its own forecasts.  NOT_FOUND: there is none.  With w->lock held. */
 status release_revert(release_work *w, error *err);
 /* The two versions change places; without a release. */
