@@ -90,6 +90,20 @@ static void a_long_host_is_named_by_its_beginning(void)
     door_close(d);
 }
 
+static void a_long_host_is_not_cut_to_ours(void)
+{
+    char name[257];
+    error why;
+    memset(name, 'a', sizeof name);
+    name[255] = 0;
+    door *d = opened(name, "");
+    CU_ASSERT_EQUAL(asked(d, "GET /metrics", name, "", &why), 0);
+    name[255] = 'a';
+    name[256] = 0;
+    CU_ASSERT_EQUAL(asked(d, "GET /metrics", name, "", &why), 421);
+    door_close(d);
+}
+
 static void on_a_unix_socket_the_host_says_nothing(void)
 {
     door *d = opened("", "");
@@ -125,7 +139,7 @@ static void each_key_of_the_file_opens_and_no_other(void)
     static const char *const wrong[] = {"",
                                         "authorization: Bearer\r\n",
                                         "authorization: Bearer \r\n",
-                                        "authorization: Basic " FIRST "\r\n",
+                                        "authorization: Digest " FIRST "\r\n",
                                         "authorization: " FIRST "\r\n",
                                         "authorization: Bearer " FIRST "0\r\n",
                                         "authorization: Bearer 0123456789abcde\r\n",
@@ -159,6 +173,7 @@ static void health_needs_no_key(void)
     CU_ASSERT_EQUAL(asked(d, "GET /health/live", "10.0.0.7:9090", "", &why), 0);
     CU_ASSERT_EQUAL(asked(d, "HEAD /health/ready?x=1", "10.0.0.7", "", &why), 0);
     CU_ASSERT_EQUAL(asked(d, "GET /health", "10.0.0.7", "", &why), 401);
+    CU_ASSERT_EQUAL(asked(d, "GET /healthy/live", "10.0.0.7", "", &why), 401);
     CU_ASSERT_EQUAL(asked(d, "GET /x/health/live", "10.0.0.7", "", &why), 401);
     CU_ASSERT_EQUAL(asked(d, "GET /metrics?/health/live", "10.0.0.7", "", &why), 401);
     door_close(d);
@@ -217,6 +232,9 @@ static void a_file_of_keys_is_read_strictly(void)
     unlink(file);
     refuses(file, "No such file");
     refuses("/tmp", "is no file");
+    CU_ASSERT_EQUAL(mkfifo(file, 0600), 0); /* would be waited for for ever */
+    refuses(file, "is no file");
+    unlink(file);
 }
 
 static void keys_are_for_their_owners_eyes(void)
@@ -244,6 +262,9 @@ static void a_file_may_be_too_long(void)
     memset(text, '#', sizeof text);
     put_bytes(text, sizeof text, 0600);
     refuses(file, "has more than 32768 bytes");
+    memcpy(text, FIRST "\n", sizeof FIRST);
+    put_bytes(text, sizeof text - 1, 0600);
+    door_close(opened("127.0.0.1", file));
     unlink(file);
 }
 
@@ -338,6 +359,7 @@ void door_suite(CU_pSuite s)
 {
     CU_ADD_TEST(s, the_host_is_an_address_or_a_name_of_ours);
     CU_ADD_TEST(s, a_long_host_is_named_by_its_beginning);
+    CU_ADD_TEST(s, a_long_host_is_not_cut_to_ours);
     CU_ADD_TEST(s, on_a_unix_socket_the_host_says_nothing);
     CU_ADD_TEST(s, a_post_says_who_asks);
     CU_ADD_TEST(s, each_key_of_the_file_opens_and_no_other);

@@ -1,12 +1,15 @@
 /* test_http_client.c - what is asked, over which transport, and how servers fail. */
 #include "server/http_client.h"
 #include <CUnit/CUnit.h>
+#include <dirent.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "tests/support/canned.h"
 #include "tests/support/child.h"
@@ -75,6 +78,17 @@ static void fails(const http_question *q, status why, const char *says)
     CU_ASSERT_PTR_NULL(answer.p);
     if (!strstr(err.text, says)) printf("\n    \"%s\" does not say \"%s\"", err.text, says);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, says));
+}
+
+static void pause_ms(void) { nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); }
+
+static int descriptors(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d)) n++;
+    if (d) closedir(d);
+    return n;
 }
 
 static void a_request_is_what_was_asked(void)
@@ -203,6 +217,20 @@ static void nobody_listens(void)
     fails(&q, IO_FAILED, "cannot connect: Connection refused");
 }
 
+static void no_descriptor_is_left(void)
+{
+    const int before = descriptors();
+    canned *c = serve(&hello);
+    http_question q = question();
+    answers(&q, 200, "hello");
+    snprintf(where, sizeof where, "https://127.0.0.1:%d", canned_port(c));
+    q.ca_file = "/no/such/file";
+    fails(&q, BAD_INPUT, "no certificate to trust");
+    canned_close(c);
+    fails(&q, IO_FAILED, "Connection refused");
+    CU_ASSERT_EQUAL(descriptors(), before);
+}
+
 static void the_deadline_covers_all_of_it(void)
 {
     static const canned_answer rows[] = {
@@ -224,6 +252,46 @@ static void the_deadline_covers_all_of_it(void)
         canned_close(c);
     }
     free(body);
+}
+
+static void what_comes_slowly_expires_too(void)
+{
+    static char slow[LONG_MS]; /* a byte each millisecond */
+    memset(slow, 'x', sizeof slow - 1);
+    memcpy(slow, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    const canned_answer a = {.text = slow, .piece = 1};
+    canned *c = serve(&a);
+    http_question q = question();
+    q.limit_ms = 50;
+    fails(&q, EXPIRED, "has not answered within 50 ms");
+    canned_close(c);
+}
+
+static void heard(int sig) { (void)sig; }
+
+static void *ask(void *arg)
+{
+    answers(arg, 200, "hello");
+    return NULL;
+}
+
+/* Ctrl-Z and fg end a poll() as a handler does. */
+static void a_signal_is_no_end(void)
+{
+    static const canned_answer gated = {.text = HELLO, .gated = true};
+    const struct sigaction hears = {.sa_handler = heard};
+    struct sigaction before;
+    pthread_t thread;
+    canned *c = serve(&gated);
+    http_question q = question();
+    sigaction(SIGUSR1, &hears, &before);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, ask, &q), 0);
+    for (int ms = 0; ms < LONG_MS && !canned_count(c); ms++) pause_ms();
+    for (int i = 0; i < 20; i++, pause_ms()) pthread_kill(thread, SIGUSR1);
+    canned_open_gate(c);
+    pthread_join(thread, NULL);
+    sigaction(SIGUSR1, &before, NULL);
+    canned_close(c);
 }
 
 static void a_full_queue_of_connections_expires_too(void)
@@ -396,7 +464,9 @@ static void a_certificate_is_checked(void)
 static void tls_that_breaks_is_an_error(void)
 {
     static const canned_answer silent = {.text = NULL, .then = CANNED_HOLDS}, half = {.text = "HTTP/1.1 2"},
-                               reset = {.text = NULL, .then = CANNED_RESETS};
+                               reset = {.text = NULL, .then = CANNED_RESETS},
+                               quits = {.text = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello",
+                                        .then = CANNED_QUITS};
     make_folder();
     canned *c = serve_tls(&silent, "DNS:localhost", "localhost");
     http_question q = question();
@@ -407,6 +477,9 @@ static void tls_that_breaks_is_an_error(void)
     q.limit_ms = LONG_MS;
     c = serve_tls(&half, "DNS:localhost", "localhost");
     fails(&q, IO_FAILED, "amid a head");
+    canned_close(c);
+    c = serve_tls(&quits, "DNS:localhost", "localhost");
+    fails(&q, IO_FAILED, "half a body");
     canned_close(c);
     c = serve_tls(&reset, "DNS:localhost", "localhost");
     fails(&q, IO_FAILED, "TLS: Connection reset by peer");
@@ -460,7 +533,10 @@ void http_client_suite(CU_pSuite s)
     CU_ADD_TEST(s, a_name_and_a_unix_socket_are_found);
     CU_ADD_TEST(s, who_answers_badly_is_named);
     CU_ADD_TEST(s, nobody_listens);
+    CU_ADD_TEST(s, no_descriptor_is_left);
     CU_ADD_TEST(s, the_deadline_covers_all_of_it);
+    CU_ADD_TEST(s, what_comes_slowly_expires_too);
+    CU_ADD_TEST(s, a_signal_is_no_end);
     CU_ADD_TEST(s, a_full_queue_of_connections_expires_too);
     CU_ADD_TEST(s, nothing_is_smuggled);
     CU_ADD_TEST(s, where_is_read_strictly);

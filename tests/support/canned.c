@@ -123,7 +123,7 @@ static void serve(canned *c, peer *p)
     }
     if (a->then == CANNED_RESETS || a->then == CANNED_LEAVES)
         setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-    else if (p->session) SSL_shutdown(p->session);
+    else if (p->session && a->then != CANNED_QUITS) SSL_shutdown(p->session);
 }
 
 static bool begin(canned *c, int fd)

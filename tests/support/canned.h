@@ -1,7 +1,7 @@
 /* canned.h - a server of one thread that answers each connection with given bytes, whatever was asked.
  *
- * Connections come one after the other, each is one request: it is read whole (head, and a body of Content-Length), kept, and answered with the next of
- * the answers; the last one is given again and again. */
+ * Connections come one after the other, each is one request: it is read whole (head, and a body of Content-Length), kept,
+ * and answered with the next of the answers; the last one is given again and again. */
 #ifndef TESTS_SUPPORT_CANNED_H
 #define TESTS_SUPPORT_CANNED_H
 #include <stdbool.h>
@@ -11,8 +11,9 @@ typedef struct {
     const char *text; /* NULL: silence */
     size_t bytes;     /* 0: all of the text, to its NUL */
     size_t piece;     /* sent in pieces of so many bytes, with pauses; 0: at once */
-    /* HOLDS: until the client closes, or canned_close() comes; LEAVES: says that it has no more, then resets. */
-    enum { CANNED_CLOSES, CANNED_HOLDS, CANNED_RESETS, CANNED_LEAVES } then;
+    /* HOLDS: until the client closes, or canned_close() comes; LEAVES: says that it has no more, then resets; QUITS:
+     * closes without the goodbye of TLS. */
+    enum { CANNED_CLOSES, CANNED_HOLDS, CANNED_RESETS, CANNED_LEAVES, CANNED_QUITS } then;
     bool gated;  /* answers once canned_open_gate() has come */
     bool unread; /* answers, or resets, without having read the request */
 } canned_answer;
