@@ -211,7 +211,8 @@ static status run_shadow(release_work *w, error *err)
 
 /* ---- who answers ---- */
 
-void release_name_owner(const version *v)
+/* Warnings and errors name its owner from now on. */
+static void name_owner(const version *v)
 {
     const manifest *m = v->engine->manifest;
     log_set_owner(m ? m->team : "", m ? m->contact : "", m ? m->runbook : "");
@@ -220,7 +221,7 @@ void release_name_owner(const version *v)
 status release_follow(app *a, version *before, error *err)
 {
     version *v = versions_acquire(a->versions);
-    release_name_owner(v);
+    name_owner(v);
     if (before) before->service = batcher_service(a->queue);
     const status rc = batcher_set_service(a->queue, v->engine, v->engine->description.max_tokens, &v->service, err);
     versions_release(a->versions, v);
