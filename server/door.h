@@ -29,7 +29,7 @@ void   door_close(door *d); /* NULL is fine */
 status door_reload(door *d, error *err);
 /* As http_limits.admit: 0, or the status of the refusal that was written into `why`.  Any loop. */
 int    door_admits(door *d, const http_request *head, error *why);
-/* Who asks, as x-operator says it, for the ledger: printable, at most 79 characters; over a unix socket the user's name
- * behind it. */
+/* Who asks, for the ledger, in at most 79 characters: what x-operator says, but over a unix socket the name of the user
+ * at its other end. */
 void   door_operator(const call *c, char who[80]);
 #endif

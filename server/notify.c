@@ -27,8 +27,8 @@ struct notify {
     document ring[NOTIFY_ROOM]; /* [n], the oldest first */
     int n;
     bool trying;    /* the first is with the thread, and cannot give way */
-    int failures;   /* of the first, in a row */
-    int64_t due_ns; /* of its next try */
+    int failures;   /* in a row, whichever document was the first */
+    int64_t due_ns; /* of the next try */
     int64_t end_ns; /* no try begins later; INT64_MAX until it closes */
     bool ended;     /* the thread touches nothing any more */
     bool left;      /* nobody waits for the thread: it frees all */
@@ -49,9 +49,6 @@ static void remove_locked(notify *n, int at)
     free(n->ring[at].json);
     n->n--;
     memmove(&n->ring[at], &n->ring[at + 1], (size_t)(n->n - at) * sizeof *n->ring);
-    if (at > 0) return;
-    n->failures = 0;
-    n->due_ns = 0;
 }
 
 static void drop_locked(notify *n, int at, const char *why)
@@ -67,17 +64,26 @@ static bool is_taken(int code) { return code >= 200 && code < 300; }
 /* The same document would be refused again. */
 static bool is_refused(int code) { return code >= 400 && code < 500 && code != 408 && code != 429; }
 
+/* The server has had its say of the first: what waits behind it need not. */
+static void hasten_locked(notify *n)
+{
+    n->failures = 0;
+    n->due_ns = 0;
+}
+
 static void settle_locked(notify *n, int code, error *why)
 {
     if (is_taken(code)) {
         if (n->failures) log_line(LOG_INFO, "notify", "%s is told again, after %d failures", n->where, n->failures);
         n->count.sent++;
         remove_locked(n, 0);
+        hasten_locked(n);
         return;
     }
     if (code && fail(why, IO_FAILED, "it answers %d", code) == OK) return;
     if (is_refused(code)) {
         drop_locked(n, 0, why->text);
+        hasten_locked(n);
         return;
     }
     if (n->failures == 0) log_line(LOG_WARN, "notify", "%s: %s; trying again", n->where, why->text);

@@ -487,6 +487,47 @@ mutant 'the bar is for logs too'                         server/release_command.
 mutant 'a bar is wider than a line'                      server/release_text.c 's/COLUMNS = 79/COLUMNS = 80/' server/release_text
 mutant 'a detail moves the cursor'                       server/release_text.c 's/control ? " "/control \&\& wide ? " "/' server/release_text
 
+# TLS, unix sockets, who comes in
+mutant 'TLS 1.0 is taken'                               server/http_tls.c  's/TLS1_2_VERSION/TLS1_VERSION/' server/http_tls
+mutant 'TLS 1.2 is refused'                             server/http_tls.c  's/TLS1_2_VERSION/TLS1_3_VERSION/' server/http_tls
+mutant 'a missing close_notify is an error'             server/http_tls.c  's/ | SSL_OP_IGNORE_UNEXPECTED_EOF//' server/http_tls
+mutant 'a refused file is told without its cause'       server/http_tls.c  's/ERR_peek_error/ERR_peek_last_error/' server/http_tls
+mutant 'any key fits a certificate'                     server/http_tls.c  's/SSL_CTX_check_private_key(c) != 1/0/' server/http_tls
+mutant 'a password is asked for'                        server/http_tls.c  's/SSL_CTX_set_default_passwd_cb(c, no_password);/(void)no_password;/' server/http_tls
+mutant 'a reload changes nothing'                       server/http_tls.c  's/^    t->context = next;/    t->context = SSL_CTX_up_ref(before) ? before : next;/' server/http_tls
+mutant 'a certificate is taken without its lock'        server/http_tls.c  's/^    pthread_mutex_lock(&t->lock);$//; s/^    pthread_mutex_unlock(&t->lock);$//' server/http_tls thread
+mutant 'an encrypted connection ends without a word'    server/http_connection.c 's/if (k->encrypted) http_tls_finish(k->stream);//' server/http_tls
+mutant 'a half-closed client waits for its last reply'  server/http_connection.c 's/^        bufferevent_enable(k->stream, EV_WRITE);.*//' server/http_tls
+mutant 'replies are sent in the clear'                  server/http_connection.c 's/k->encrypted = s->tls;/k->encrypted = false;/' server/http_tls
+mutant 'a handshake may take as long as idleness'       server/http_connection.c 's/^    http_add_timer(k->deadline, s->limits.head_ms); .*//' server/http_tls
+mutant 'one too many gets plain bytes'                  server/http.c      's/ \&\& !l->server->tls) (void)/) (void)/' server/http_tls
+mutant 'a group may use the socket'                     server/http_listener.c 's/umask(0177)/umask(0077)/' server/http_listener
+mutant 'the umask stays'                                server/http_listener.c 's/^    umask(before);/    (void)before;/' server/http_listener
+mutant 'a live socket is replaced'                      server/http_listener.c 's/if (answered != ECONNREFUSED)/if (answered == EPERM)/' server/http_listener
+mutant 'a stale socket is not replaced'                 server/http_listener.c 's/if (answered != ECONNREFUSED)/if (answered >= 0)/' server/http_listener
+mutant 'a file in the way is removed'                   server/http_listener.c 's/if (!S_ISSOCK(what.st_mode))/if (0)/' server/http_listener
+mutant 'a link to a socket is a socket'                 server/http_listener.c 's/if (lstat(/if (stat(/' server/http_listener
+mutant 'a path may lack room for its end'               server/http_listener.c 's/strlen(path) >= sizeof at.sun_path/strlen(path) > sizeof at.sun_path/' server/http_listener
+mutant 'a socket stays behind'                          server/http.c      's/if (s->owns_path) unlink(s->limits.unix_path);$/if (s->owns_path) (void)0;/' server/http_listener
+mutant 'what a successor put there is removed'          server/http.c      's/^    s->owns_path = false;//' server/http_listener
+mutant 'a failed start removes a socket of another'     server/http.c      's/s->owns_path = rc == OK \&\& limits.unix_path;/s->owns_path = limits.unix_path;/' server/http_listener
+mutant 'TCP has a uid behind it'                        server/http_connection.c 's/if (!s->limits.unix_path) return -1;/(void)s;/' server/http_listener
+mutant 'a stranger comes in by the socket'              server/http_connection.c 's/uid > 0 \&\& uid != geteuid()/uid > 0 \&\& uid < 0/' server/http_listener
+mutant 'a call does not know who asks'                  server/http_connection.c 's/e->c.peer_uid = k->peer_uid;//' server/http_listener
+mutant '401 does not say how'                           server/http_connection.c 's/refused == 401 ? "www-authenticate: Bearer\\r\\n" : NULL/NULL/' server/http_admit
+mutant 'a refused body is parsed as a request'          server/http_connection.c 's/^    if (c->head.chunked || c->head.length) k->keep_alive = false;//' server/http_admit
+mutant 'unknown paths need no admission'                server/http_connection.c 's/= s->limits.admit ?/= found \&\& s->limits.admit ?/' server/http_admit
+mutant 'only 403 refuses'                               server/http_connection.c 's/    if (refused) {/    if (refused == 403) {/' server/http_admit
+mutant 'who expects 100 is not asked who it is'         server/http_connection.c 's/^    const int refused = s->limits.admit ?/    const int refused = s->limits.admit \&\& !r->expects_continue ?/' server/http_admit
+mutant 'names in a path are not handed on'              server/http_connection.c 's/^    (void)route_matches(found, r->path, c->wildcard);//' server/http_admit
+mutant 'Misdirected is Validation'                      server/error_body.c 's/case 421: return "Misdirected";//' server/http_admit
+mutant 'Conflict is Validation'                         server/error_body.c 's/case 409: return "Conflict";//' 'server/http$'
+mutant 'Forbidden is Validation'                        server/error_body.c 's/case 403: return "Forbidden";//' 'server/http$'
+mutant '421 has no reason'                              server/http_reply.c 's/{421, "Misdirected Request"}, //' 'server/http_admit|server/http_reply'
+mutant '409 has no reason'                              server/http_reply.c 's/{409, "Conflict"},$//' server/http_reply
+mutant '202 has no reason'                              server/http_reply.c 's/{202, "Accepted"}, //' server/http_reply
+mutant 'two write to the ledger at once'                server/ledger.c 's/^    pthread_mutex_lock(&l->writing);$//; s/^    pthread_mutex_unlock(&l->writing);$//' server/ledger thread
+
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
 # Sources alone: what lies in build/ is of another tree.  The model is read where it is.
