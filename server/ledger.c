@@ -43,6 +43,7 @@ struct ledger {
     int last_errno;   /* of the last write: each kind of failure is logged once */
     bool interrupted; /* what `open` was at the start */
     open_release open;
+    pthread_mutex_t writing; /* of all above, while a line is put on the disk */
     pthread_mutex_t lock;
     kept_line ring[LEDGER_KEPT]; /* under lock, as all below */
     int64_t n;                   /* lines so far; the last is ring[(n - 1) % LEDGER_KEPT] */
@@ -189,7 +190,9 @@ void ledger_append(ledger *l, const ledger_line *line)
     static const int column[LEDGER_OUTCOMES] = {
         [LEDGER_OK] = 0, [LEDGER_REFUSED] = 1, [LEDGER_FAILED] = 2, [LEDGER_ROLLED_BACK] = 2, [LEDGER_INTERRUPTED] = 2};
     const bool rollback = line->action == LEDGER_ROLLBACK;
+    pthread_mutex_lock(&l->writing);
     append(l, line);
+    pthread_mutex_unlock(&l->writing);
     if (!rollback && line->action != LEDGER_RELEASE) return;
     if (line->outcome == LEDGER_BEGUN) return;
     if (!rollback && !ends(line->step ? line->step : "", ledger_outcomes[line->outcome])) return;
@@ -281,6 +284,7 @@ status ledger_open(ledger **opened, state *s, error *err)
     *opened = l;
     if (!l) return fail(err, NO_MEMORY, "ledger: no memory for %zu bytes", sizeof *l);
     pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->writing, NULL);
     l->state = s;
     l->fd = -1;
     open_file(l);
@@ -302,5 +306,6 @@ void ledger_close(ledger *l)
     if (l->fd >= 0) close(l->fd);
     for (int i = 0; i < LEDGER_KEPT; i++) free(l->ring[i].text);
     pthread_mutex_destroy(&l->lock);
+    pthread_mutex_destroy(&l->writing);
     free(l);
 }

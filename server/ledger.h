@@ -9,7 +9,7 @@
  * switch, bake, done; of others "".  outcome: begun, ok, refused, failed, rolled_back, interrupted.
  * A torn last line, or one that is no JSON, is kept as it is and skipped by readers; the next line begins on a new one.
  * Without a state directory, and when the disk does not take a line, it is in memory alone: LEDGER_KEPT lines.
- * Threads: append() from one at a time, reading from any. */
+ * Threads: any.  append() waits for the disk, and for whoever else appends; readers wait for neither. */
 #ifndef SERVER_LEDGER_H
 #define SERVER_LEDGER_H
 #include "out.h"

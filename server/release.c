@@ -181,8 +181,10 @@ static void *control(void *arg)
 
 status release_open(release **opened, app *a, error *err)
 {
-    release *r = calloc(1, sizeof *r);
     *opened = NULL;
+    status rc = release_follow(a, NULL, err);
+    if (rc != OK) return rc;
+    release *r = calloc(1, sizeof *r);
     if (!r) return fail(err, NO_MEMORY, "no memory for the control thread");
     r->a = a;
     pthread_mutex_init(&r->lock, NULL);

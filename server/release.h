@@ -35,7 +35,7 @@ typedef struct {
     int shadow_ms, bake_ms; /* 0: none of it */
 } release_order;
 
-/* The app's queue, executor and versions are there, with an active one. */
+/* The app's queue, executor and versions are there, with an active one: the queue's forecasts are its from now on. */
 status release_open(release **opened, app *a, error *err);
 /* What is under way is given up; in a bake the version before is the one that a restart begins with.  NULL is fine. */
 void release_close(release *r);

@@ -211,17 +211,17 @@ static status run_shadow(release_work *w, error *err)
 
 /* ---- who answers ---- */
 
-void release_name_owner(const version *v)
+/* Warnings and errors name its owner from now on. */
+static void name_owner(const version *v)
 {
     const manifest *m = v->engine->manifest;
     log_set_owner(m ? m->team : "", m ? m->contact : "", m ? m->runbook : "");
 }
 
-/* From here on the forecasts are of the version that answers; what the other had learned stays with it. */
-static status follow(app *a, version *before, error *err)
+status release_follow(app *a, version *before, error *err)
 {
     version *v = versions_acquire(a->versions);
-    release_name_owner(v);
+    name_owner(v);
     if (before) before->service = batcher_service(a->queue);
     const status rc = batcher_set_service(a->queue, v->engine, v->engine->description.max_tokens, &v->service, err);
     versions_release(a->versions, v);
@@ -231,7 +231,7 @@ static status follow(app *a, version *before, error *err)
 status release_revert(release_work *w, error *err)
 {
     status rc = versions_revert(w->a->versions, err);
-    if (rc == OK) rc = follow(w->a, NULL, err);
+    if (rc == OK) rc = release_follow(w->a, NULL, err);
     w->baking = false;
     return rc;
 }
@@ -240,7 +240,7 @@ status release_exchange(app *a, error *err)
 {
     version *before = versions_acquire(a->versions);
     status rc = versions_rollback(a->versions, err);
-    if (rc == OK) rc = follow(a, before, err);
+    if (rc == OK) rc = release_follow(a, before, err);
     versions_release(a->versions, before);
     return rc;
 }
@@ -280,7 +280,7 @@ static status switch_over(release_work *w, error *err)
     pthread_mutex_lock(w->lock);
     w->switched_ns = w->looked_ns = clock_ns();
     versions_activate(w->a->versions, w->candidate);
-    status rc = follow(w->a, before, err);
+    status rc = release_follow(w->a, before, err);
     if (rc != OK) (void)release_revert(w, &(error){""});
     else w->baking = true;
     pthread_mutex_unlock(w->lock);

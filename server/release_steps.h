@@ -44,13 +44,15 @@ void release_begin(release_work *w);
 /* Until order.bake_ms are over since the switch.  CANCELLED: it was rolled back, by a rule, with an incident, or by
  * somebody; UNAVAILABLE: the server ends. */
 status release_bake(release_work *w, error *err);
+/* From here on the log names the owner of the version that answers, the forecasts are its, and only its batches teach
+ * them; what they had learned of
+ * `before` stays with it (NULL: that is lost). */
+status release_follow(app *a, version *before, error *err);
 /* The previous version answers again, with its own forecasts.  NOT_FOUND: there is none.  With w->lock held. */
 status release_revert(release_work *w, error *err);
 /* The two versions change places; without a release. */
 status release_exchange(app *a, error *err);
 /* What a crash starts on from now on is what answers now. */
 void release_keep(app *a);
-/* Warnings and errors name its owner from now on. */
-void release_name_owner(const version *v);
 void release_subject(state_version *s, const version *v); /* v NULL: none */
 #endif

@@ -21,7 +21,6 @@
 #include "monitor.h"
 #include "ops_routes.h"
 #include "release.h"
-#include "release_steps.h"
 #include "routes.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/flight.h"
@@ -197,7 +196,6 @@ static status load(server *s, const char *dir, error *err)
     if (rc == OK) rc = shadow_open(&s->a.shadow, err);
     if (rc == OK) rc = release_open(&s->a.release, &s->a, err);
     if (rc == OK) note_start(s, v, LEDGER_OK, "");
-    if (rc == OK) release_name_owner(v);
     return rc;
 }
 

@@ -526,6 +526,65 @@ mutant 'Forbidden is Validation'                        server/error_body.c 's/c
 mutant '421 has no reason'                              server/http_reply.c 's/{421, "Misdirected Request"}, //' 'server/http_admit|server/http_reply'
 mutant '409 has no reason'                              server/http_reply.c 's/{409, "Conflict"},$//' server/http_reply
 mutant '202 has no reason'                              server/http_reply.c 's/{202, "Accepted"}, //' server/http_reply
+mutant 'two write to the ledger at once'                server/ledger.c 's/^    pthread_mutex_lock(&l->writing);$//; s/^    pthread_mutex_unlock(&l->writing);$//' server/ledger thread
+
+# versions, probe, releases
+# versions, probe, releases
+mutant 'what is held is closed'                         runtime/serve/versions.c 's/if (v->refs > 0) {/if (v->refs > 1) {/' runtime/serve/versions
+mutant 'a failed bake leaves none to go back to'        runtime/serve/versions.c 's/vs->previous = vs->older;/vs->previous = NULL;/' runtime/serve/versions
+mutant 'a bake that nobody settled leaks a version'     runtime/serve/versions.c 's/.* of a bake that was never settled .*//' runtime/serve/versions
+mutant 'a rollback cannot be taken back'                runtime/serve/versions.c 's/^        vs->previous = vs->active;/        vs->previous = NULL;/' runtime/serve/versions
+mutant 'settling retires the way back'                  runtime/serve/versions.c '/^void versions_settle/,/^}/s/&vs->older/\&vs->previous/' runtime/serve/versions
+mutant 'who answers again does so since ever'           runtime/serve/versions.c 's/^        begin_locked(back);//' runtime/serve/versions
+mutant 'a held version is not told of'                  runtime/serve/versions.c 's/^            held++;$//' runtime/serve/versions
+mutant 'a version is named by what a header cannot say' runtime/serve/versions.c "s/from\[i\] > ' ' && from\[i\] < 0x7f/from[i] != ' '/" runtime/serve/versions
+mutant 'a version is taken without the lock'            runtime/serve/versions.c '/^static version \*acquire/,/^}/{s/pthread_mutex_lock(&vs->lock);/(void)vs;/;s/pthread_mutex_unlock(&vs->lock);//}' runtime/serve/versions thread
+mutant 'since when is read while it is written'         runtime/serve/versions.h 's/_Atomic int64_t since_unix_s/int64_t since_unix_s/' runtime/serve/versions thread
+mutant 'a batch is of two versions'                     runtime/serve/queue.c 's/if (b.n > 0 && j->engine != b.engine) {/if (b.n > 99 \&\& j->engine != b.engine) {/' runtime/serve/queue
+mutant 'a cut between versions is an idle one'          runtime/serve/queue.c '/waits for the next batch: this one is of another/,/}/s/b.trigger = TRIGGER_FULL;//' runtime/serve/queue
+mutant 'new times leave the old plan'                   runtime/serve/queue.c '/^status queue_set_service/,/^}/s/q->plan = policy_plan_make.*//' runtime/serve/queue
+mutant 'what runs between counts as its own'            runtime/serve/queue.c 's/j->device_ns += computed_ns - begun_ns;/j->device_ns = j->computed_ns - j->begun_ns;/' runtime/serve/queue
+mutant 'a full queue ends a probe'                      runtime/serve/probe.c 's/if (rc != OVERLOADED) return rc;/return rc;/' runtime/serve/probe
+mutant 'a probe goes before clients'                    runtime/serve/probe.c 's/\.lane = LANE_BULK,/.lane = LANE_INTERACTIVE,/' runtime/serve/probe
+mutant 'a probe forgets to normalize'                   runtime/serve/probe.c 's/\.normalize = e->description.normalize,/.normalize = false,/' runtime/serve/probe
+mutant 'what is cut in pieces is timed as one'          runtime/serve/probe.c 's/batcher_plan(b).quantum_tokens \/ each/batcher_plan(b).budget_tokens \/ each/' runtime/serve/probe
+mutant 'inputs are longer than the model reads'         runtime/serve/probe.c 's/least(SHORT_TOKENS, e->description.max_tokens)/SHORT_TOKENS/' runtime/serve/probe
+mutant 'a table of times may fall'                      runtime/serve/probe.c 's/if (rc == OK) stopwatch_keep_rising(out);/if (rc == OK) {}/' runtime/serve/probe
+mutant 'a golden case that is not finite is the best'   runtime/serve/probe.c 's/\*least_cosine = NAN;//' runtime/serve/probe
+mutant 'golden sequences are not compared'              runtime/serve/probe.c 's/if (rc == OK) rc = golden_check(e->golden, rows, err);//' runtime/serve/probe
+mutant 'golden cases are not compared'                  runtime/serve/probe.c 's/if (rc == OK) rc = engine_golden_compare/if (false) rc = engine_golden_compare/' 'runtime/serve/probe|e2e/release'
+mutant 'two releases at once'                           server/release.c 's/    if (r->told == STATE_RUNNING) {/    if (r->told == STATE_DONE) {/' e2e/release
+mutant 'a step that is skipped ends a release'          server/release.c 's/if (rc == OK || rc == EMPTY) return LEDGER_OK;/if (rc == OK) return LEDGER_OK;/' e2e/release
+mutant 'a rollback amid a bake has to wait'             server/release.c 's/baking = running && r->work.baking;/baking = false;/' e2e/release
+mutant 'a rollback is no line of the ledger'            server/release.c 's/    if (rc == OK) write_rollback(r, reason, who, \*took_ns);/    (void)write_rollback;/' e2e/release
+mutant 'what was retired stays in memory'               server/release.c 's/while (versions_reap(r->a->versions) > 0 && /while (false \&\& /' e2e/release
+mutant 'steps of the release before are told'           server/release.c 's/memset(r->steps, 0, sizeof r->steps);//' e2e/release
+mutant 'a candidate teaches the forecasts'              server/release.c 's/^    status rc = release_follow(a, NULL, err);/    status rc = OK;/' server/console_state
+mutant 'a broken contract cannot be meant'              server/release_steps.c 's/    if (w->order.breaking) {/    if (false) {/' e2e/release
+mutant 'memory is not looked at'                        server/release_steps.c 's/if (available >= 0 && wanted + files > available)/if (available < -1)/' e2e/release
+mutant 'a batch has room for any input'                 server/release_steps.c 's/if (rc == OK) rc = check_room(w, w->candidate->engine, err);/(void)check_room;/' e2e/release
+mutant 'wrong golden rows are released'                 server/release_steps.c 's/status rc = probe_golden(w->a->queue, w->candidate/status rc = OK; (void)probe_golden(w->a->queue, w->candidate/' e2e/release
+mutant 'a shadow is not judged'                         server/release_steps.c 's/    if (rc == OK) rc = shadow_judge(&r, err);/    (void)shadow_judge;/' e2e/release
+mutant '--keep 0 keeps'                                 server/release_steps.c 's/if (!w->a->options->keep) versions_drop_previous/if (false) versions_drop_previous/' e2e/release
+mutant 'what has passed is forgotten by a restart'      server/release_steps.c 's/    if (rc == OK) release_keep(w->a);//' e2e/recover
+mutant 'after a rollback the slow one is forecast'      server/release_steps.c 's/^    if (rc == OK) rc = release_follow(w->a, NULL, err);/    (void)w->a->queue;/' e2e/regression
+# what is told of them
+mutant 'a late p99 is not said'                         server/status_text.c 's/p99_ms > limit_ms ?/p99_ms > 9 * limit_ms ?/' server/status_text
+mutant 'an age is since 1970'                           server/status_text.c 's/now_s - number(v, "since")/now_s/' server/status_text
+mutant 'closed incidents are told'                      server/status_text.c 's/if (!strcmp(string(i, "state"), "resolved")) continue;//' server/status_text
+mutant 'a day is 24 hours'                              server/status_text.c 's/seconds < units\[i\].s) i++/seconds <= units[i].s) i++/' server/status_text
+mutant 'the console tells of a version while it loads'  server/console_state.c 's/if (phase != APP_LOADING) {/if (phase == APP_READY) {/' server/console_state
+mutant 'who waits has waited less than nothing'         server/console_state.c 's/n.oldest_ns ? (double)(clock_ns() - n.oldest_ns)/n.oldest_ns ? (double)(n.oldest_ns - clock_ns())/' server/console_state
+mutant 'a step is told again and again'                 server/release_text.c 's/if (i++ < \*told) continue;/i++;/' server/release_text
+mutant 'any release is the one that was asked for'      server/release_text.c 's/(int64_t)number_of(release, "number") == number/number/' server/release_text
+mutant 'the first step is the reason'                   server/release_text.c 's/if (strcmp(string(step, "state"), "failed")) continue;/if (!has_ended(step)) continue;/' server/release_text
+mutant 'a release without an end is none'               server/report_figures.c 's/end_with(f, INTERRUPTED); \/\* another/(void)0; \/* another/' server/report_figures
+mutant 'a time may be negative'                         server/report_figures.c 's/    if (!(v >= 0)) return;//' server/report_figures
+mutant 'a rollback before it opened ended an incident'  server/report_figures.c 's/if (f->rollbacks.at\[i\] >= opened)/if (f->rollbacks.at[i] < opened)/' server/report_figures
+mutant 'the median of two is the larger'                server/report_figures.c 's/(s->at\[(s->n - 1) \/ 2\] + s->at\[s->n \/ 2\]) \/ 2/s->at[s->n \/ 2]/' server/report_figures
+mutant 'the file cache of a group is lost'              runtime/base/memory.c 's/ + cache//g' runtime/base/memory
+mutant 'the larger of system and group is free'         runtime/base/memory.c 's/left < available ? left : available/left < available ? available : left/' runtime/base/memory
+mutant 'a word without a number is a number'            runtime/base/memory.c 's/return end > line + strlen(name);/return true;/' runtime/base/memory
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 

@@ -186,7 +186,8 @@ static void a_regression_is_rolled_back(void)
     wait_for_traffic();
     const double before = capacity();
     is_rolled_back("slow", "p99_previous");
-    CU_ASSERT(before > 0 && capacity() > before / 3); /* a tenth is what the slow one had: forecasts follow who answers */
+    /* Forecasts are of who answers: neither did the slow one teach them from beside it, nor are they still its own. */
+    CU_ASSERT(before > 0 && capacity() > before / 3);
     resolve();
     is_rolled_back("late", "p99_objective");
     resolve();

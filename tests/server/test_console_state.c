@@ -61,6 +61,14 @@ static void activate(const char *name, const char *directory_name, const char *m
     versions_activate(a.versions, v);
 }
 
+/* What nobody reads meanwhile may be changed. */
+static version *active(void)
+{
+    version *v = versions_acquire(a.versions);
+    versions_release(a.versions, v);
+    return v;
+}
+
 static void open_app(void)
 {
     a = (app){.phase = APP_LOADING, .options = &chosen};
@@ -87,6 +95,8 @@ static void load_app(void)
                                   .max_requests = 100};
     const service_table times = {.row = {{1, 1, MS, 0}, {100, 1, 20 * MS, 0}}, .n = 2};
     activate("small", "one", "");
+    active()->engine->description.max_tokens = limits.longest;
+    service_seed(&active()->service, &times);
     CU_ASSERT_EQUAL_FATAL(batcher_open(&a.queue, limits, &times, &err), OK);
     CU_ASSERT_EQUAL_FATAL(release_open(&a.release, &a, &err), OK);
     atomic_store(&a.phase, APP_READY);
@@ -260,9 +270,7 @@ static void load_is_what_came_over_the_capacity(void)
     capacity *measured = calloc(1, sizeof *measured);
     CU_ASSERT_PTR_NOT_NULL_FATAL(measured);
     measured->knee_tokens_per_s = 50;
-    version *v = versions_acquire(a.versions);
-    v->capacity = measured;
-    versions_release(a.versions, v);
+    active()->capacity = measured;
     tree = document();
     CU_ASSERT_EQUAL(number(tree, "load/capacity_tokens_per_s"), 50);
     CU_ASSERT(fabs(number(tree, "load/ratio") - 0.2) < 1e-3);
@@ -271,6 +279,20 @@ static void load_is_what_came_over_the_capacity(void)
 }
 
 static void done(job *j, status result, const error *why) { (void)j, (void)result, (void)why; }
+
+/* Batches of a candidate run through the same queue: what they take is its own. */
+static void only_the_active_version_teaches_the_forecasts(void)
+{
+    static const engine other;
+    open_app();
+    load_app();
+    const double before = batcher_plan(a.queue).ns_per_token;
+    for (int i = 0; i < 20; i++) CU_ASSERT_EQUAL(batcher_learn(a.queue, &other, 100, 1, 500 * MS), 0);
+    CU_ASSERT_EQUAL(batcher_plan(a.queue).ns_per_token, before);
+    for (int i = 0; i < 20; i++) CU_ASSERT(batcher_learn(a.queue, active()->engine, 100, 1, 500 * MS) > 0);
+    CU_ASSERT(batcher_plan(a.queue).ns_per_token > 2 * before);
+    close_app();
+}
 
 static void who_waits_is_counted(void)
 {
@@ -351,6 +373,8 @@ void console_state_suite(CU_pSuite s)
     CU_add_test(s, "numbers are those of the monitor", numbers_are_those_of_the_monitor);
     CU_add_test(s, "load is what came in over the capacity: as calibrated, else as learned",
                 load_is_what_came_over_the_capacity);
+    CU_add_test(s, "only the version that answers teaches the forecasts",
+                only_the_active_version_teaches_the_forecasts);
     CU_add_test(s, "who waits is counted", who_waits_is_counted);
     CU_add_test(s, "incidents and the previous version are there", incidents_and_the_previous_version_are_there);
     CU_add_test(s, "it is whole while versions change", it_is_whole_while_versions_change);

@@ -3,6 +3,7 @@
 #include <CUnit/CUnit.h>
 #include <cjson/cJSON.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,8 +292,38 @@ static void a_link_is_refused_and_memory_serves(void)
     remove_folder();
 }
 
+enum { WRITERS = 3, EACH = 50 };
+
+static void *write_lines(void *l)
+{
+    for (int i = 0; i < EACH; i++)
+        ledger_append(l, &(ledger_line){.action = LEDGER_ROLLBACK, .outcome = LEDGER_OK, .version = &one, .ms = 1});
+    return NULL;
+}
+
+static void lines_of_threads_do_not_mix(void)
+{
+    pthread_t writers[WRITERS];
+    out all = {0};
+    make_folder();
+    ledger *l = opened(folder);
+    for (int i = 0; i < WRITERS; i++) CU_ASSERT_EQUAL_FATAL(pthread_create(&writers[i], NULL, write_lines, l), 0);
+    for (int i = 0; i < WRITERS; i++) pthread_join(writers[i], NULL);
+    closed(l);
+    l = opened(folder);
+    ledger_write(&all, l, LEDGER_KEPT);
+    out_bytes(&all, "", 1);
+    cJSON *lines = cJSON_Parse(all.p);
+    CU_ASSERT_EQUAL(cJSON_GetArraySize(lines), WRITERS * EACH);
+    cJSON_Delete(lines);
+    out_free(&all);
+    closed(l);
+    remove_folder();
+}
+
 void ledger_suite(CU_pSuite s)
 {
+    CU_add_test(s, "lines of several threads do not mix", lines_of_threads_do_not_mix);
     CU_add_test(s, "a line says all that it was given", a_line_says_all_that_it_was_given);
     CU_add_test(s, "numbers go on where the file ends", numbers_go_on_where_the_file_ends);
     CU_add_test(s, "R105 garbage stays and is skipped", garbage_stays_and_is_skipped);
