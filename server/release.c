@@ -230,6 +230,7 @@ status release_start(release *r, const release_order *o, int64_t *number, error 
         r->now = STEP_CHECK;
         r->number = ledger_next_release(r->a->ledger);
         memset(r->steps, 0, sizeof r->steps);
+        memset(r->work.rules, 0, sizeof r->work.rules);
         r->ordered = true;
         *number = r->number;
         pthread_cond_signal(&r->asked);
@@ -325,6 +326,11 @@ void release_write(out *o, release *r)
     for (int i = 0; i < STEPS; i++) {
         if (i) out_text(o, ",");
         write_step(o, &r->steps[i], release_steps[i], now_ns);
+    }
+    out_text(o, "],\"rules\":[");
+    for (int i = 0; i < BAKE_RULES && *r->work.rules[i]; i++) {
+        out_text(o, i ? "," : "");
+        out_json_string(o, r->work.rules[i], strlen(r->work.rules[i]));
     }
     out_text(o, "]}\n");
     pthread_mutex_unlock(&r->lock);

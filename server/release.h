@@ -48,7 +48,7 @@ status release_rollback(release *r, const char *reason, const char *who, int64_t
 
 /* The release under way, else the last one: {"number", "version", "state": "idle" | "running" | "done" | "refused" |
  * "failed" | "rolled_back", "who", "reason", "steps": [{"step", "state": "waiting" | "running" | "ok" | "failed" |
- * "skipped", "ms", "detail"}]}. */
+ * "skipped", "ms", "detail"}], "rules": ["p99_previous: ...", ...]: of the bake, once it has begun}. */
 void release_write(out *o, release *r);
 /* {"active": {...}, "previous": {...} | null}: version, directory, digest, model, since, owner */
 void release_write_versions(out *o, release *r);

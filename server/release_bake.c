@@ -121,6 +121,9 @@ status release_bake(release_work *w, error *err)
         char words[BAKE_LINE];
         bake_words(&terms, (bake_rule)i, words);
         log_line(LOG_INFO, "bake", "%s: %s", bake_names[i], words);
+        pthread_mutex_lock(w->lock);
+        snprintf(w->rules[i], sizeof w->rules[i], "%s: %s", bake_names[i], words);
+        pthread_mutex_unlock(w->lock);
     }
     const int64_t end_ns = w->switched_ns + (int64_t)w->order.bake_ms * 1000000;
     for (int i = 1; clock_ns() < end_ns; i++) {

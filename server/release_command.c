@@ -66,12 +66,15 @@ static void print(const out *text, FILE *f)
 }
 
 /* One look: what has ended is printed for good, what goes on in one line that is written over. */
-static void show(const cJSON *release, const char *state, int *told)
+static void show(const cJSON *release, const char *state, int *told, bool *ruled)
 {
     const bool terminal = isatty(STDOUT_FILENO);
     out text = {0};
     if (terminal) out_text(&text, CLEAR_LINE);
     release_text_steps(&text, release, told);
+    const size_t before = text.n;
+    if (!*ruled) release_text_rules(&text, release);
+    *ruled = *ruled || text.n > before;
     if (terminal && !strcmp(state, "running")) release_text_progress(&text, release);
     print(&text, stdout);
     out_free(&text);
@@ -108,11 +111,12 @@ static int follow(const options *o, const char *version, int64_t number, const s
 {
     error err;
     int code = -1, told = 0;
+    bool ruled = false;
     while (code < 0) {
         cJSON *release;
         if (ask(o, "GET", "/admin/release", NULL, &release, &err) != OK) return leave(number, err.text);
         const char *state = release_text_state(release, number);
-        if (*state) show(release, state, &told);
+        if (*state) show(release, state, &told, &ruled);
         if (!*state) {
             fprintf(stderr, "beeline: another release has begun since; the ledger says how %lld ended\n",
                     (long long)number);

@@ -24,6 +24,7 @@ typedef struct release_work {
     monitor_sum at_look; /* the last that had enough requests; before it, the release's begin, the switch */
     int64_t looked_ns, switched_ns, not_finite_at_switch;
     int64_t requests, failed, p99_ns; /* of all looks in the bake; p99: of the last */
+    char rules[BAKE_RULES][BAKE_LINE + 32]; /* "name: threshold", once it bakes; the lock's */
     pthread_mutex_t *lock; /* of the two below, and of every change of who answers once it is the candidate */
     bool baking, reverted; /* reverted: somebody has rolled back meanwhile, for `verdict` */
     error verdict;

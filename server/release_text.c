@@ -92,6 +92,13 @@ void release_text_steps(out *o, const cJSON *release, int *told)
     }
 }
 
+void release_text_rules(out *o, const cJSON *release)
+{
+    const cJSON *rule;
+    cJSON_ArrayForEach(rule, cJSON_GetObjectItemCaseSensitive(release, "rules"))
+        if (cJSON_IsString(rule)) out_format(o, "          rule %s\n", rule->valuestring);
+}
+
 const char *release_text_state(const cJSON *release, int64_t number)
 {
     return (int64_t)number_of(release, "number") == number ? string(release, "state") : "";

@@ -9,6 +9,8 @@
 void release_text_progress(out *o, const cJSON *release);
 /* Lines for the steps that have ended since `*told` of them had; *told counts on. */
 void release_text_steps(out *o, const cJSON *release, int *told);
+/* The rules of the bake, a line each; nothing before it has begun. */
+void release_text_rules(out *o, const cJSON *release);
 /* "running", "done", ...; "" where it is no release, or another than this. */
 const char *release_text_state(const cJSON *release, int64_t number);
 /* Of a release that has not been done: the step that said no, and why; "" else. */

@@ -148,6 +148,14 @@ static void note_end(const server *s, bool drained)
         &(ledger_line){.action = LEDGER_STOP, .outcome = how, .detail = s->lost ? s->a.lost.text : "", .ms = -1});
 }
 
+static void say_interrupted(const server *s)
+{
+    state_version v;
+    char step[16];
+    if (ledger_interrupted(s->a.ledger, &v, step))
+        log_line(LOG_WARN, "state", "the release of %s was interrupted at its step %s", v.directory, step);
+}
+
 /* The last good version that the state knows, then the one before it, then DIR: what loads first. */
 static status open_first(engine **e, server *s, const char *dir, char found[4096], error *err)
 {
@@ -368,6 +376,7 @@ int serve_command(const options *given, const char *dir)
     if (rc == OK) rc = versions_open(&s.a.versions, &err);
     if (rc == OK) rc = state_open(&s.a.state, s.o.state_dir, &err);
     if (rc == OK) rc = ledger_open(&s.a.ledger, s.a.state, &err);
+    if (rc == OK) say_interrupted(&s);
     if (rc == OK) rc = incidents_open(&s.a.incidents, &s.a, state_directory(s.a.state), s.o.incident_url, &err);
     if (rc == OK) rc = door_open(&s.a.door, (door_options){.host = s.o.ops_host, .key_file = s.o.ops_keys}, &err);
     if (rc == OK) rc = listen_for(&s, &err);

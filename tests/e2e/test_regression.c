@@ -143,6 +143,7 @@ static void is_rolled_back(const char *version, const char *rule)
     wait_for_traffic();
     CU_ASSERT_EQUAL(operator_release(&server, version, ",\"bake_s\":30", text), 202);
     CU_ASSERT(contains("\"state\":\"rolled_back\""));
+    CU_ASSERT(contains("\"rules\":[\"not_finite: any row that is not finite\",\"golden_drift: "));
     snprintf(part, sizeof part, "{\"step\":\"bake\",\"state\":\"failed\"");
     CU_ASSERT(contains(part));
     snprintf(part, sizeof part, "\"detail\":\"%s: ", rule);

@@ -153,8 +153,8 @@ static void a_bar_fits_a_line(void)
     char detail[256] = "", json[1024];
     int columns = 0;
     for (int i = 0; i < 100; i++) strcat(detail, "\xc3\xa9");
-    snprintf(json, sizeof json, RELEASE("running", "{\"step\":\"bake\",\"state\":\"running\",\"ms\":5,\"detail\":\"%s\"}"),
-             detail);
+    snprintf(json, sizeof json,
+             RELEASE("running", "{\"step\":\"bake\",\"state\":\"running\",\"ms\":5,\"detail\":\"%s\"}"), detail);
     begin(json);
     release_text_progress(&o, tree);
     for (size_t i = 0; i < o.n; i++) columns += (o.p[i] & 0xc0) != 0x80;
@@ -179,8 +179,28 @@ static void no_detail_moves_the_cursor(void)
     end();
 }
 
+static void the_rules_are_lines(void)
+{
+    static const char *const cases[][2] = {
+        {"{\"rules\":[\"errors: more than 1 %\",\"p99_previous: p99 above 19.0 ms\"]}",
+         "          rule errors: more than 1 %\n          rule p99_previous: p99 above 19.0 ms\n"},
+        {"{\"rules\":[]}", ""},
+        {"{}", ""},
+        {"{\"rules\":[1]}", ""}};
+    for (int i = 0; i < 4; i++) {
+        out lines = {0};
+        cJSON *release = cJSON_Parse(cases[i][0]);
+        release_text_rules(&lines, release);
+        out_bytes(&lines, "", 1);
+        CU_ASSERT_STRING_EQUAL(lines.p, cases[i][1]);
+        cJSON_Delete(release);
+        out_free(&lines);
+    }
+}
+
 void release_text_suite(CU_pSuite s)
 {
+    CU_add_test(s, "the rules of a bake are a line each, where there are some", the_rules_are_lines);
     CU_add_test(s, "a bar grows with the steps that have ended", a_bar_grows_with_the_steps);
     CU_add_test(s, "each step is told once, when it has ended", each_step_is_told_once);
     CU_add_test(s, "a step waits for those before it", a_step_waits_for_those_before_it);
