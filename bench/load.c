@@ -5,10 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "bench.h"
-#include "load_connections.h"
-#include "load_verdict.h"
+#include "load_run.h"
 
 enum { FAILED = 1, USAGE = 2, INVALID = 3, QUANTILES = 5 };
 static const double quantiles[QUANTILES] = {0.5, 0.9, 0.99, 0.999, 1};
@@ -54,17 +52,6 @@ enum {
     LATENCY = sizeof latency_columns / sizeof *latency_columns,
     STAGE = sizeof stage_columns / sizeof *stage_columns
 };
-
-static void show_progress(const load_tally *t, double seconds, int waiting)
-{
-    int64_t replies[2] = {0}; /* 200, all */
-    for (int i = 1; i < t->n_rows; i++) {
-        replies[1] += t->rows[i].n;
-        if (t->rows[i].code == 200) replies[0] += t->rows[i].n;
-    }
-    fprintf(stderr, "\r%4.0f s  sent %lld  200 %lld  others %lld  waiting %d   ", seconds, (long long)t->sent,
-            (long long)replies[0], (long long)(replies[1] - replies[0]), waiting);
-}
 
 static void say_run(report *r, const load_plan *p, const load_tally *t, int due, const load_verdict *v)
 {
@@ -148,42 +135,26 @@ static void say_plan(report *r, const load_plan *p)
                 (unsigned long long)p->seed, p->inputs, (double)total / p->n_lengths);
 }
 
-static status measure(load_tally *t, load_schedule *s, const load_plan *p, error *err)
-{
-    load_requests pool = {0};
-    status rc = load_schedule_open(s, p->arrivals, p->rate, p->duration_ns, p->seed, err);
-    if (rc == OK) rc = load_requests_open(&pool, p, err);
-    const load_job job = {p, s, &pool, isatty(STDERR_FILENO) ? show_progress : NULL};
-    if (rc == OK) rc = load_connections_run(t, &job, err);
-    if (rc == OK && job.progress) fprintf(stderr, "\r%78s\r", "");
-    load_requests_close(&pool);
-    return rc;
-}
-
 int bench_load(const bench_options *o)
 {
     static load_plan p;
-    load_schedule s = {0};
-    load_tally *t = NULL;
+    load_outcome run = {0};
     error err = {""};
     if (load_plan_read(&p, o, &err) != OK) {
         fprintf(stderr, "%s\n", err.text);
         return USAGE;
     }
     say_plan(o->report, &p);
-    status rc = load_tally_open(&t, &err);
-    if (rc == OK) rc = measure(t, &s, &p, &err);
-    load_verdict v = {0};
+    const status rc = load_run(&run, &p, &err);
+    const bool invalid = run.verdict.n > 0;
     if (rc == OK) {
-        v = load_judge(t, s.n);
-        say_run(o->report, &p, t, s.n, &v);
-        say_latencies(o->report, t);
-        for (int i = 0; i < v.n; i++) report_note(o->report, "INVALID: %s", v.reasons[i].text);
-        if (!v.n) report_note(o->report, "VALID");
+        say_run(o->report, &p, run.tally, run.due, &run.verdict);
+        say_latencies(o->report, run.tally);
+        for (int i = 0; i < run.verdict.n; i++) report_note(o->report, "INVALID: %s", run.verdict.reasons[i].text);
+        if (!invalid) report_note(o->report, "VALID");
     } else {
         fprintf(stderr, "%s\n", err.text);
     }
-    load_schedule_close(&s);
-    load_tally_close(t);
-    return rc == BAD_INPUT ? USAGE : rc != OK ? FAILED : v.n ? INVALID : 0;
+    load_outcome_close(&run);
+    return rc == BAD_INPUT ? USAGE : rc != OK ? FAILED : invalid ? INVALID : 0;
 }
