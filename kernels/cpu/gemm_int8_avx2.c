@@ -26,7 +26,8 @@ static inline void widen_row(word *words, const uint8_t *a, int quads)
 static inline void widen_panel(wide *out, const int8_t *b, int quads)
 {
     for (int q = 0; q < quads; q++, b += 64, out += 4) {
-        const __m256i left = _mm256_loadu_si256((const __m256i *)b), right = _mm256_loadu_si256((const __m256i *)(b + 32));
+        const __m256i left = _mm256_loadu_si256((const __m256i *)b),
+                      right = _mm256_loadu_si256((const __m256i *)(b + 32));
         out[0] = _mm256_srai_epi16(_mm256_slli_epi16(left, 8), 8);
         out[1] = _mm256_srai_epi16(_mm256_slli_epi16(right, 8), 8);
         out[2] = _mm256_srai_epi16(left, 8);

@@ -1,14 +1,15 @@
 /* gemm_int8_loops.h - the product where no instruction multiplies bytes without loss: they are widened first.
  *
- * b is widened once for every BLOCK_ROWS rows and a once for every four panels, a chunk of k at a time that stays in L1.
- * A step of the loop takes one word of a row and VECTORS registers of a panel:
+ * b is widened once for every BLOCK_ROWS rows and a once for every four panels, a chunk of k at a time that stays in
+ * L1. A step of the loop takes one word of a row and VECTORS registers of a panel:
  *
  *     a [row][step] word      b [step][VECTORS] wide      sums [row][VECTORS] wide, exact within a chunk
  *
  * Before this file come lanes_int8_*.h, the types word and wide, STEPS (of a quad of four k), LANES_SET, TILE_ROWS and
  *
  *     widen_row(words, a, quads)    widen_panel(wides, b, quads)
- *     wide_zero    wide_load(wide *)    wide_step(sum, word, wide)    wide_add_to(ints, sum): LANES sums onto those in memory */
+ *     wide_zero    wide_load(wide *)    wide_step(sum, word, wide)    wide_add_to(ints, sum): LANES sums onto those in
+ * memory */
 #include "lanes_int8.h"
 
 enum {
@@ -31,7 +32,7 @@ ALWAYS_INLINE void tile(workspace *w, int row, const int rows, int panel, int st
 {
     const word *a = w->a[row];
     const wide *b = w->b;
-    wide        sums[TILE_ROWS][VECTORS];
+    wide sums[TILE_ROWS][VECTORS];
 
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
@@ -56,13 +57,25 @@ ALWAYS_INLINE void tile(workspace *w, int row, const int rows, int panel, int st
 static void tile_of(workspace *w, int row, int rows, int panel, int steps)
 {
     switch (rows) {
-    case 1: tile(w, row, 1, panel, steps); break;
-    case 2: tile(w, row, 2, panel, steps); break;
-    case 3: tile(w, row, 3, panel, steps); break;
+    case 1:
+        tile(w, row, 1, panel, steps);
+        break;
+    case 2:
+        tile(w, row, 2, panel, steps);
+        break;
+    case 3:
+        tile(w, row, 3, panel, steps);
+        break;
 #if TILE_ROWS >= 6
-    case 4: tile(w, row, 4, panel, steps); break;
-    case 5: tile(w, row, 5, panel, steps); break;
-    case 6: tile(w, row, 6, panel, steps); break;
+    case 4:
+        tile(w, row, 4, panel, steps);
+        break;
+    case 5:
+        tile(w, row, 5, panel, steps);
+        break;
+    case 6:
+        tile(w, row, 6, panel, steps);
+        break;
 #endif
     }
 }
@@ -70,7 +83,7 @@ static void tile_of(workspace *w, int row, int rows, int panel, int steps)
 static void block(const gemm_int8 *g, workspace *w, int row, int rows, int panel, int panels)
 {
     const size_t depth = (size_t)gemm_int8_depth(g->K);
-    const int    tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (int r = 0; r < rows; r++)
         memcpy(w->sums + r * INT8_SUMS, g->b.start + panel * GEMM_PANEL, (size_t)panels * GEMM_PANEL * sizeof *w->sums);
     for (size_t k = 0; k < depth; k += CHUNK) {

@@ -1,5 +1,5 @@
-/* gemm_int8_portable.c - gemm_int8_loops.h in floats: plain machines multiply them fastest, and a sum over a chunk of 256
- * is a whole number below 255 * 127 * 256 < 2^24, which a float holds exactly. */
+/* gemm_int8_portable.c - gemm_int8_loops.h in floats: plain machines multiply them fastest, and a sum over a chunk of
+ * 256 is a whole number below 255 * 127 * 256 < 2^24, which a float holds exactly. */
 #include "lanes_int8_portable.h"
 
 typedef float word;
