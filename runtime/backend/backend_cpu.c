@@ -29,6 +29,10 @@ enum {
     QUERY_BLOCK = 128,     /* queries of a task: packing keys and values again costs less than a tenth of that */
     ROW_BLOCK = 32,        /* rows of an embedding's or a norm's task: some 10 us */
     BLOCK_FLOATS = 65536,  /* of a, in a product's task: 256 KiB of L2 */
+    LEAST_ROWS = 32,       /* in a product's task */
+    UNIT_PANELS = 3,       /* in which a product's columns are dealt: the widest tile */
+    GROUP_ROWS = 128,      /* of a group: the weights pass once through a core for as many */
+    UNEVEN_PERCENT = 12,   /* by which the busiest thread may have more than its share */
     TASKS_PER_THREAD = 4,  /* so that a thread that is late by one task costs little */
     HUGE_PAGE = 2 << 20,
 };
@@ -57,7 +61,8 @@ struct backend {
     float         *x, *qkv, *context, *inner; /* [T,H], [T,3H], [T,H], [T,I], each with its stride */
     size_t         x_stride, qkv_stride, inner_stride;
     int32_t       *positions; /* [T] */
-    int32_t       *blocks;    /* [S+1]: query blocks before sequence s */
+    int32_t       *blocks;    /* [2S+1]: query blocks before sequence s; each group's have one more than it has */
+    int32_t       *groups, *group_starts; /* [S+1]: first sequences; [2S+1]: first rows, as blocks */
     float         *scratch;   /* [threads, scratch_floats] */
     size_t         scratch_floats;
 };
@@ -121,7 +126,10 @@ static void place(backend *b, arena *a)
     b->context = carve_floats(a, T * b->x_stride);
     b->inner = carve_floats(a, T * b->inner_stride);
     b->positions = carve(a, T * sizeof *b->positions);
-    b->blocks = carve(a, ((size_t)b->reserve.max_sequences + 1) * sizeof *b->blocks);
+    const size_t S = (size_t)b->reserve.max_sequences;
+    b->blocks = carve(a, (2 * S + 1) * sizeof *b->blocks);
+    b->groups = carve(a, (S + 1) * sizeof *b->groups);
+    b->group_starts = carve(a, (2 * S + 1) * sizeof *b->group_starts);
     b->scratch_floats = attention_scratch_floats(b->shape.positions, H / b->shape.heads);
     b->scratch = carve_floats(a, (size_t)workers_count(b->pool) * b->scratch_floats);
 }
@@ -301,80 +309,111 @@ static void cpu_room(const backend *b, const model_description *d, int64_t *want
 
 /* ---- the steps ---- */
 
+/* The rows that go through the steps together: all of a batch, each step shared out over the pool; or those of some
+ * sequences, all steps on one thread. */
 typedef struct {
-    backend   *b;
-    embed      embed;
-    layer_norm norm;
-    attention  attention;
-    gemm       product;
-    int        row_blocks, panel_chunks;
-    pool       pool;
-    float     *out; /* [S,columns] */
-    int        columns;
-    uint8_t   *finite; /* [S] */
-    const batch *in;
-} step;
+    backend       *b;
+    int            worker; /* whose rows they are; SHARED: every thread's */
+    int            T, S;
+    const int32_t *ids, *positions, *starts; /* [T], [T], [S+1] */
+    const int8_t  *types;                    /* [T], or NULL */
+    const uint8_t *normalize;                /* [S] */
+    int32_t       *blocks;                   /* [S+1]: query blocks before sequence s */
+    float         *x, *qkv, *context, *inner;
+    float         *out; /* [S,columns] */
+    uint8_t       *finite; /* [S] */
+    int            columns;
+    gemm           product; /* the step under way, how it is cut */
+    layer_norm     norm;
+    int            row_blocks, panel_chunks;
+} flow;
+enum { SHARED = -1 };
 
 static int blocks_of(int n, int block)
 {
     return (n + block - 1) / block;
 }
 
+static int smaller(int x, int y)
+{
+    return x < y ? x : y;
+}
+
+/* One step.  A task knows its flow and its number. */
+static void run(flow *f, int tasks, workers_task *task)
+{
+    if (f->worker == SHARED) workers_run(f->b->pool, tasks, task, f);
+    else
+        for (int i = 0; i < tasks; i++) task(f, i, f->worker);
+}
+
 static void embed_task(void *context, int task, int worker)
 {
     (void)worker;
-    const step *s = context;
-    const int   row = task * ROW_BLOCK, end = row + ROW_BLOCK < s->in->T ? row + ROW_BLOCK : s->in->T;
-    s->b->k->embed(&s->embed, row, end);
+    const flow    *f = context;
+    const backend *b = f->b;
+    const embed    e = {.ids = f->ids, .positions = f->positions, .types = f->types, .word = b->word,
+                        .position = b->position, .type = b->type, .norm = f->norm};
+    b->k->embed(&e, task * ROW_BLOCK, smaller((task + 1) * ROW_BLOCK, f->T));
 }
 
 static void norm_task(void *context, int task, int worker)
 {
     (void)worker;
-    const step *s = context;
-    const int   row = task * ROW_BLOCK, end = row + ROW_BLOCK < s->in->T ? row + ROW_BLOCK : s->in->T;
-    s->b->k->layer_norm(&s->norm, row, end);
+    const flow *f = context;
+    f->b->k->layer_norm(&f->norm, task * ROW_BLOCK, smaller((task + 1) * ROW_BLOCK, f->T));
+}
+
+static void run_norm(flow *f, const float *gamma, const float *beta)
+{
+    f->norm.gamma = gamma;
+    f->norm.beta = beta;
+    run(f, blocks_of(f->T, ROW_BLOCK), norm_task);
 }
 
 static void product_task(void *context, int task, int worker)
 {
     (void)worker;
-    const step *s = context;
-    const gemm *g = &s->product;
-    const int   block = task / s->panel_chunks, chunk = task % s->panel_chunks, pairs = (gemm_panels(g->N) + 1) / 2;
-    const int   row0 = (int)((int64_t)g->M * block / s->row_blocks);
-    const int   row1 = (int)((int64_t)g->M * (block + 1) / s->row_blocks);
-    const int   panel0 = pairs * chunk / s->panel_chunks * 2, panel1 = pairs * (chunk + 1) / s->panel_chunks * 2;
-    s->b->k->gemm(g, row0, row1, panel0, panel1 < gemm_panels(g->N) ? panel1 : gemm_panels(g->N));
+    const flow *f = context;
+    const gemm *g = &f->product;
+    const int   block = task / f->panel_chunks, chunk = task % f->panel_chunks;
+    const int   units = blocks_of(gemm_panels(g->N), UNIT_PANELS);
+    const int   row0 = (int)((int64_t)g->M * block / f->row_blocks);
+    const int   row1 = (int)((int64_t)g->M * (block + 1) / f->row_blocks);
+    const int   panel0 = units * chunk / f->panel_chunks * UNIT_PANELS;
+    const int   panel1 = units * (chunk + 1) / f->panel_chunks * UNIT_PANELS;
+    f->b->k->gemm(g, row0, row1, panel0, smaller(panel1, gemm_panels(g->N)));
 }
 
-/* A block of rows stays in L2 while the panels pass; few rows are cut along the panels instead, in pairs. */
-static void run_product(step *s, const gemm *g)
+/* A block of rows stays in L2 while the panels pass; few rows are cut along the panels instead. */
+static void run_product(flow *f, const gemm *g)
 {
-    const int threads = workers_count(s->b->pool), pairs = (gemm_panels(g->N) + 1) / 2;
-    const int rows = BLOCK_FLOATS / g->K > 28 ? BLOCK_FLOATS / g->K : 28;
-    s->product = *g;
-    s->row_blocks = blocks_of(g->M, rows);
-    s->panel_chunks = blocks_of(TASKS_PER_THREAD * threads, s->row_blocks);
-    if (s->panel_chunks > pairs) s->panel_chunks = pairs;
-    workers_run(s->b->pool, s->row_blocks * s->panel_chunks, product_task, s);
+    f->product = *g;
+    f->row_blocks = f->panel_chunks = 1;
+    if (f->worker == SHARED) {
+        const int units = blocks_of(gemm_panels(g->N), UNIT_PANELS);
+        f->row_blocks = blocks_of(g->M, larger(BLOCK_FLOATS / g->K, LEAST_ROWS));
+        f->panel_chunks = smaller(units, blocks_of(TASKS_PER_THREAD * workers_count(f->b->pool), f->row_blocks));
+    }
+    run(f, f->row_blocks * f->panel_chunks, product_task);
 }
 
 static void attention_task(void *context, int task, int worker)
 {
-    const step    *s = context;
-    backend       *b = s->b;
-    const int      block = task / b->shape.heads, head = task % b->shape.heads;
-    int            low = 0, high = s->in->S; /* blocks[low] <= block < blocks[high] */
+    const flow *f = context;
+    backend    *b = f->b;
+    const int   block = task / b->shape.heads, head = task % b->shape.heads;
+    int         low = 0, high = f->S; /* blocks[low] <= block < blocks[high] */
     while (high - low > 1) {
         const int middle = (low + high) / 2;
-        if (b->blocks[middle] <= block) low = middle;
+        if (f->blocks[middle] <= block) low = middle;
         else high = middle;
     }
-    const int first = s->in->starts[low], n = s->in->starts[low + 1] - first;
-    const int query0 = (block - b->blocks[low]) * QUERY_BLOCK;
-    const int query1 = query0 + QUERY_BLOCK < n ? query0 + QUERY_BLOCK : n;
-    b->k->attention(&s->attention, (attention_part){first, n, head, query0, query1},
+    const int       first = f->starts[low], n = f->starts[low + 1] - first;
+    const int       query0 = (block - f->blocks[low]) * QUERY_BLOCK;
+    const attention a = {.qkv = f->qkv, .out = f->context, .qkv_stride = b->qkv_stride, .out_stride = b->x_stride,
+                         .heads = b->shape.heads, .width = b->shape.hidden / b->shape.heads};
+    b->k->attention(&a, (attention_part){first, n, head, query0, smaller(query0 + QUERY_BLOCK, n)},
                     b->scratch + (size_t)worker * b->scratch_floats);
 }
 
@@ -394,63 +433,137 @@ static bool all_finite(const float *x, int n)
 static void finite_task(void *context, int task, int worker)
 {
     (void)worker;
-    const step *s = context;
-    s->finite[task] = all_finite(s->out + (size_t)task * (size_t)s->columns, s->columns);
+    const flow *f = context;
+    f->finite[task] = all_finite(f->out + (size_t)task * (size_t)f->columns, f->columns);
 }
 
 static void pool_task(void *context, int task, int worker)
 {
-    const step *s = context;
-    s->b->k->pool(&s->pool, task, task + 1);
+    const flow    *f = context;
+    const backend *b = f->b;
+    const pool     p = {.in = f->x, .in_stride = b->x_stride, .starts = f->starts, .normalize = f->normalize,
+                        .out = f->out, .hidden = b->shape.hidden, .poolings = b->poolings};
+    b->k->pool(&p, task, task + 1);
     finite_task(context, task, worker);
 }
 
 static void tanh_task(void *context, int task, int worker)
 {
     (void)worker;
-    const backend *b = ((const step *)context)->b;
-    float         *row = b->qkv + (size_t)task * b->qkv_stride;
-    for (int h = 0; h < b->shape.hidden; h++) row[h] = tanhf(row[h]);
+    const flow *f = context;
+    float      *row = f->qkv + (size_t)task * f->b->qkv_stride;
+    for (int h = 0; h < f->b->shape.hidden; h++) row[h] = tanhf(row[h]);
 }
 
-static void run_layer(step *s, const layer *l)
+static void run_layer(flow *f, const layer *l)
 {
-    backend  *b = s->b;
-    const int T = s->in->T, H = b->shape.hidden, I = b->shape.inner;
-    run_product(s, &(gemm){.M = T, .K = H, .N = 3 * H, .a = b->x, .a_stride = b->x_stride, .b = l->qkv,
-                           .bias = l->qkv_b, .c = b->qkv, .c_stride = b->qkv_stride});
-    workers_run(b->pool, b->blocks[s->in->S] * b->shape.heads, attention_task, s);
-    run_product(s, &(gemm){.M = T, .K = H, .N = H, .a = b->context, .a_stride = b->x_stride, .b = l->attention_out,
-                           .bias = l->attention_out_b, .residual = b->x, .residual_stride = b->x_stride, .c = b->x,
+    const backend *b = f->b;
+    const int      T = f->T, H = b->shape.hidden, I = b->shape.inner;
+    run_product(f, &(gemm){.M = T, .K = H, .N = 3 * H, .a = f->x, .a_stride = b->x_stride, .b = l->qkv,
+                           .bias = l->qkv_b, .c = f->qkv, .c_stride = b->qkv_stride});
+    run(f, f->blocks[f->S] * b->shape.heads, attention_task);
+    run_product(f, &(gemm){.M = T, .K = H, .N = H, .a = f->context, .a_stride = b->x_stride, .b = l->attention_out,
+                           .bias = l->attention_out_b, .residual = f->x, .residual_stride = b->x_stride, .c = f->x,
                            .c_stride = b->x_stride});
-    s->norm.gamma = l->norm1_gamma;
-    s->norm.beta = l->norm1_beta;
-    workers_run(b->pool, blocks_of(T, ROW_BLOCK), norm_task, s);
-    run_product(s, &(gemm){.M = T, .K = H, .N = I, .a = b->x, .a_stride = b->x_stride, .b = l->inner,
-                           .bias = l->inner_b, .c = b->inner, .c_stride = b->inner_stride,
+    run_norm(f, l->norm1_gamma, l->norm1_beta);
+    run_product(f, &(gemm){.M = T, .K = H, .N = I, .a = f->x, .a_stride = b->x_stride, .b = l->inner,
+                           .bias = l->inner_b, .c = f->inner, .c_stride = b->inner_stride,
                            .activation = b->activation});
-    run_product(s, &(gemm){.M = T, .K = I, .N = H, .a = b->inner, .a_stride = b->inner_stride, .b = l->outer,
-                           .bias = l->outer_b, .residual = b->x, .residual_stride = b->x_stride, .c = b->x,
+    run_product(f, &(gemm){.M = T, .K = I, .N = H, .a = f->inner, .a_stride = b->inner_stride, .b = l->outer,
+                           .bias = l->outer_b, .residual = f->x, .residual_stride = b->x_stride, .c = f->x,
                            .c_stride = b->x_stride});
-    s->norm.gamma = l->norm2_gamma;
-    s->norm.beta = l->norm2_beta;
-    workers_run(b->pool, blocks_of(T, ROW_BLOCK), norm_task, s);
+    run_norm(f, l->norm2_gamma, l->norm2_beta);
 }
 
 /* Of each sequence the first token alone: S rows, gathered into the context's room, which no step needs any more. */
-static void run_head(step *s)
+static void run_head(flow *f)
 {
-    backend  *b = s->b;
-    const int S = s->in->S, H = b->shape.hidden;
+    const backend *b = f->b;
+    const int      S = f->S, H = b->shape.hidden;
     for (int i = 0; i < S; i++)
-        memcpy(b->context + (size_t)i * b->x_stride, b->x + (size_t)s->in->starts[i] * b->x_stride,
+        memcpy(f->context + (size_t)i * b->x_stride, f->x + (size_t)f->starts[i] * b->x_stride,
                (size_t)H * sizeof(float));
-    run_product(s, &(gemm){.M = S, .K = H, .N = H, .a = b->context, .a_stride = b->x_stride, .b = b->pooler,
-                           .bias = b->pooler_b, .c = b->qkv, .c_stride = b->qkv_stride});
-    workers_run(b->pool, S, tanh_task, s);
-    run_product(s, &(gemm){.M = S, .K = H, .N = b->labels, .a = b->qkv, .a_stride = b->qkv_stride,
-                           .b = b->classifier, .bias = b->classifier_b, .c = s->out, .c_stride = (size_t)b->labels});
-    workers_run(b->pool, S, finite_task, s);
+    run_product(f, &(gemm){.M = S, .K = H, .N = H, .a = f->context, .a_stride = b->x_stride, .b = b->pooler,
+                           .bias = b->pooler_b, .c = f->qkv, .c_stride = b->qkv_stride});
+    run(f, S, tanh_task);
+    run_product(f, &(gemm){.M = S, .K = H, .N = b->labels, .a = f->qkv, .a_stride = b->qkv_stride,
+                           .b = b->classifier, .bias = b->classifier_b, .c = f->out, .c_stride = (size_t)b->labels});
+    run(f, S, finite_task);
+}
+
+static void run_all(flow *f)
+{
+    const backend *b = f->b;
+    f->norm = (layer_norm){.in = f->x, .out = f->x, .in_stride = b->x_stride, .out_stride = b->x_stride,
+                           .hidden = b->shape.hidden, .gamma = b->embed_gamma, .beta = b->embed_beta, .eps = b->eps};
+    f->blocks[0] = 0;
+    for (int s = 0; s < f->S; s++)
+        f->blocks[s + 1] = f->blocks[s] + blocks_of(f->starts[s + 1] - f->starts[s], QUERY_BLOCK);
+    run(f, blocks_of(f->T, ROW_BLOCK), embed_task);
+    for (int i = 0; i < b->shape.layers; i++) run_layer(f, &b->layers[i]);
+    if (b->labels) run_head(f);
+    else run(f, f->S, pool_task);
+}
+
+/* ---- a batch ---- */
+
+typedef struct { backend *b; const batch *in; float *out; uint8_t *finite; int columns; } whole;
+
+/* Sequences s0..s1 as rows from `row` on of the workspace. */
+static flow flow_of(const whole *w, int worker, int s0, int s1, size_t row)
+{
+    backend     *b = w->b;
+    const batch *in = w->in;
+    const int    first = in->starts[s0];
+    return (flow){.b = b, .worker = worker, .T = in->starts[s1] - first, .S = s1 - s0, .ids = in->ids + first,
+                  .positions = b->positions + first, .types = in->types ? in->types + first : NULL,
+                  .normalize = in->normalize + s0, .x = b->x + row * b->x_stride, .qkv = b->qkv + row * b->qkv_stride,
+                  .context = b->context + row * b->x_stride, .inner = b->inner + row * b->inner_stride,
+                  .out = w->out + (size_t)s0 * (size_t)w->columns, .finite = w->finite + s0, .columns = w->columns};
+}
+
+static int group_room(const backend *b)
+{
+    return b->reserve.max_tokens / workers_count(b->pool);
+}
+
+/* A group's rows are the first of its thread's share of the workspace, whichever they are in the batch: they stay in
+ * that core's L2 from step to step and from group to group. */
+static void group_task(void *context, int task, int worker)
+{
+    const whole *w = context;
+    backend     *b = w->b;
+    const int    s0 = b->groups[task], s1 = b->groups[task + 1];
+    flow         f = flow_of(w, worker, s0, s1, (size_t)worker * (size_t)group_room(b));
+    int32_t     *starts = b->group_starts + s0 + task; /* one more than it has sequences, as blocks */
+    for (int s = s0; s <= s1; s++) starts[s - s0] = w->in->starts[s] - w->in->starts[s0];
+    f.starts = starts;
+    f.blocks = b->blocks + s0 + task;
+    run_all(&f);
+}
+
+/* Cuts a batch into groups of whole sequences; returns their number, or 0 where threads would wait for each other at
+ * the end for longer than the steps of a shared batch cost. */
+static int make_groups(backend *b, const batch *in)
+{
+    const int threads = workers_count(b->pool);
+    int       n = 0, tokens = 0, last = 0, busiest = 0, load[WORKERS_MOST] = {0};
+    for (int s = 0; s < in->S; s++) {
+        const int length = in->starts[s + 1] - in->starts[s];
+        if (length > group_room(b)) return 0;
+        if (s == 0 || tokens + length > GROUP_ROWS || tokens + length > group_room(b)) {
+            b->groups[n++] = s;
+            tokens = 0;
+        }
+        tokens += length;
+    }
+    b->groups[n] = in->S;
+    for (int g = 0; g < n; g++) { /* to the thread that is free first */
+        for (int t = 0; t < threads; t++) last = load[t] < load[last] ? t : last;
+        load[last] += in->starts[b->groups[g + 1]] - in->starts[b->groups[g]];
+        busiest = larger(busiest, load[last]);
+    }
+    return (int64_t)busiest * threads * 100 <= (int64_t)in->T * (100 + UNEVEN_PERCENT) ? n : 0;
 }
 
 static status cpu_submit(backend *b, int slot, const batch *in, error *err)
@@ -467,28 +580,21 @@ static status cpu_collect(backend *b, int slot, float *out, uint8_t *finite, err
     (void)err; /* nothing of it can fail */
     assert(slot == 0 && in);
     b->submitted = NULL;
-    b->blocks[0] = 0;
     for (int s = 0; s < in->S; s++) {
         const int n = in->starts[s + 1] - in->starts[s];
-        b->blocks[s + 1] = b->blocks[s] + blocks_of(n, QUERY_BLOCK);
         for (int t = 0; t < n; t++) b->positions[in->starts[s] + t] = t;
     }
-    const layer_norm norm = {.in = b->x, .out = b->x, .in_stride = b->x_stride, .out_stride = b->x_stride,
-                             .hidden = b->shape.hidden, .gamma = b->embed_gamma, .beta = b->embed_beta, .eps = b->eps};
-    step s = {
-        .b = b, .in = in, .norm = norm, .out = out, .finite = finite,
-        .columns = b->labels ? b->labels : b->shape.hidden * __builtin_popcount((unsigned)b->poolings),
-        .embed = {.ids = in->ids, .positions = b->positions, .types = in->types, .word = b->word,
-                  .position = b->position, .type = b->type, .norm = norm},
-        .attention = {.qkv = b->qkv, .out = b->context, .qkv_stride = b->qkv_stride, .out_stride = b->x_stride,
-                      .heads = b->shape.heads, .width = b->shape.hidden / b->shape.heads},
-        .pool = {.in = b->x, .in_stride = b->x_stride, .starts = in->starts, .normalize = in->normalize, .out = out,
-                 .hidden = b->shape.hidden, .poolings = b->poolings},
-    };
-    workers_run(b->pool, blocks_of(in->T, ROW_BLOCK), embed_task, &s);
-    for (int i = 0; i < b->shape.layers; i++) run_layer(&s, &b->layers[i]);
-    if (b->labels) run_head(&s);
-    else workers_run(b->pool, in->S, pool_task, &s);
+    whole     w = {.b = b, .in = in, .out = out, .finite = finite,
+                   .columns = b->labels ? b->labels : b->shape.hidden * __builtin_popcount((unsigned)b->poolings)};
+    const int groups = make_groups(b, in);
+    if (groups) {
+        workers_run(b->pool, groups, group_task, &w);
+        return OK;
+    }
+    flow f = flow_of(&w, SHARED, 0, in->S, 0);
+    f.starts = in->starts;
+    f.blocks = b->blocks;
+    run_all(&f);
     return OK;
 }
 
