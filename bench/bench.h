@@ -7,6 +7,8 @@ typedef struct {
     const char *target; /* what followed the command: a model directory, a shape, a backend; or NULL */
     const char *text;   /* tokenizer: a FILE; or NULL */
     const char *backend; /* "auto", "cpu", "cuda" */
+    const char *precision; /* model: "float32", "bfloat16", "int8"; NULL: each */
+    const char *kernel, *threads; /* model: of the CPU; NULL: the best, all cores */
     const char *filter; /* only rows whose name has this in it; NULL: all */
     const char *json;   /* where the report goes; NULL: nowhere */
     /* load: as they stand in the command, NULL: not given */

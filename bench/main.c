@@ -24,6 +24,9 @@ enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 static const struct { const char *name, *value, *what; size_t field; } options[] = {
     {"--backend", "NAME", "model: auto, cpu or cuda (auto: cuda where there is a device)",
      offsetof(bench_options, backend)},
+    {"--precision", "NAME", "model: float32, bfloat16 or int8 (each, on a CPU)", offsetof(bench_options, precision)},
+    {"--kernel", "NAME", "model: of the CPU (the best)", offsetof(bench_options, kernel)},
+    {"--threads", "N", "model: of the CPU (one for each core)", offsetof(bench_options, threads)},
     {"--filter", "TEXT", "kernels, host: only rows with TEXT in their name", offsetof(bench_options, filter)},
     {"--json", "FILE", "the same numbers with machine and command as JSON", offsetof(bench_options, json)},
     {"--rate", "N", "load: requests/s, as 500 or 5k (100)", offsetof(bench_options, rate)},
