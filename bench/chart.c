@@ -177,12 +177,13 @@ void chart_plot_draw(FILE *f, const chart_plot *c)
     for (int i = 0; i < c->n_lines; i++) legend_line(f, c->lines[i].name, c->lines[i].style);
     fputs("</ul>\n", f);
     for (int width = CHART_WIDE; width; width = width == CHART_WIDE ? CHART_NARROW : 0) {
-        const int top = CHART_TOP + c->n_lanes * CHART_LANE, height = CHART_HEIGHT + c->n_lanes * CHART_LANE;
+        const int lanes = c->n_lanes ? (c->n_lanes + 1) * CHART_LANE : 0, top = CHART_TOP + lanes,
+                  height = CHART_HEIGHT + lanes;
         const frame p = {CHART_LEFT, top, width - CHART_LEFT - CHART_RIGHT, height - top - CHART_BOTTOM};
         open_drawing(f, width, height, c->title, c->about);
         draw_y_axis(f, &p, &y, c->y.label);
         draw_x_axis(f, &p, &x, c->x.label);
-        for (int i = 0; i < c->n_lanes; i++) draw_lane(f, &p, &x, &c->lanes[i], CHART_TOP + (i + 0.5) * CHART_LANE - 4);
+        for (int i = 0; i < c->n_lanes; i++) draw_lane(f, &p, &x, &c->lanes[i], CHART_TOP + i * CHART_LANE);
         for (int i = 0; i < c->n_lines; i++) draw_line(f, &p, &x, &y, &c->lines[i]);
         fputs("</svg>\n", f);
     }
@@ -205,7 +206,7 @@ static void draw_bar(FILE *f, const chart_bars *c, const chart_bar *b, double fu
     fprintf(f, "</title>\n<text x=\"2\" y=\"%.1f\">", y + 12);
     markup_short(f, b->name, (width - 170) / LETTER);
     fprintf(f, "</text>\n<text x=\"%d\" y=\"%.1f\" class=\"end\">%s", width - 2, y + 12, value);
-    if (c->whisker_name) {
+    if (c->whisker_name && !isnan(b->whisker)) {
         fputs(", ", f);
         markup_text(f, c->whisker_name);
         fprintf(f, " %s", whisker);

@@ -29,7 +29,7 @@ static const struct {
     {"load latency, ms", "200 or no reply, intended", "max_ms", "longest, intended", UNIT_MS, 1},
     {"load latency, ms", "200 or no reply, service", "p50_ms", "p50, service", UNIT_MS, 1},
     {"load latency, ms", "200 or no reply, service", "p99_ms", "p99, service", UNIT_MS, 1},
-    {"load server stages of the 200s, ms", NULL, "mean_ms", "stage, mean", UNIT_MS, 1},
+    {"load server stages of the 200s, ms", NULL, "mean_ms", "mean of the stage", UNIT_MS, 1},
     {"kernels cpu", NULL, "median_us", "median", UNIT_MS, 1e-3},
     {"kernels cuda", NULL, "warm_us", "warm", UNIT_MS, 1e-3},
     {"model", NULL, "median_ms", "median", UNIT_MS, 1},
@@ -39,12 +39,13 @@ static const struct {
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-static void head(FILE *f, const char *what, const result *results, int n)
+static void head(FILE *f, const char *what, const char *class, const result *results, int n)
 {
     fprintf(f,
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table>\n<caption>%s</caption>\n"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table "
+            "class=\"%s\">\n<caption>%s</caption>\n"
             "<thead><tr><th scope=\"col\"></th>",
-            what, what);
+            what, class, what);
     for (int i = 0; i < n; i++) {
         fputs("<th scope=\"col\" class=\"of-file\">", f);
         markup_text(f, results[i].name);
@@ -72,7 +73,7 @@ static void compare_facts(FILE *f, const result *results, int n)
                 differs |= strcmp(fact_of(&results[i], fact->string), fact_of(results, fact->string)) != 0;
             for (int i = 0; i < from; i++) said |= result_fact(&results[i], fact->string) != NULL;
             if (!differs || said) continue;
-            if (!rows++) head(f, "What differs in how they were made", results, n);
+            if (!rows++) head(f, "What differs in how they were made", "texts", results, n);
             fputs("<tr><th scope=\"row\">", f);
             markup_text(f, fact->string);
             fputs("</th>", f);
@@ -96,9 +97,11 @@ static void compare_row(FILE *f, int figure, const cJSON *row, const result *res
     const double first = result_number(row, column) * figures[figure].factor;
     if (isnan(first)) return;
     fputs("<tr><th scope=\"row\">", f);
-    if (!wanted) {
+    if (!wanted && strcmp(table, figures[figure].table)) {
         markup_text(f, table);
         fputs(": ", f);
+    }
+    if (!wanted) {
         markup_text(f, name);
         fputs(", ", f);
     }
@@ -111,7 +114,7 @@ static void compare_row(FILE *f, int figure, const cJSON *row, const result *res
         scale_number(number, value, figures[figure].unit);
         fprintf(f, "<td>%s", number);
         if (i && first > 0 && !isnan(value))
-            fprintf(f, " <span class=\"ratio\">\303\227\302\240%.3f</span>", value / first);
+            fprintf(f, " <span class=\"ratio\">\303\227\302\240%.*f</span>", value < 10 * first ? 3 : 1, value / first);
         fputs("</td>", f);
     }
     fputs("</tr>\n", f);
@@ -140,7 +143,7 @@ void page_compare(FILE *f, const result *results, int n)
         fputs("</div>\n", f);
     }
     compare_facts(f, results, n);
-    head(f, "Figures, and ratios to the first", results, n);
+    head(f, "Figures, and ratios to the first", "ratios", results, n);
     for (int i = 0; i < FIGURES; i++) compare_figure(f, i, results, n);
     fputs(
         "</tbody></table></div>\n<p class=\"about\">A ratio alone is no verdict: beeline-bench compare says whether it "

@@ -1,5 +1,6 @@
 /* page_figures.c - tables as drawings.  A value that was not measured is a gap in its line. */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 #include "chart.h"
 #include "markup.h"
@@ -110,6 +111,13 @@ void page_curves(FILE *f, const result *results, int n)
         draw_latency(f, &c, "curve of the sweep", "sweep", "goodput_per_s", sweep, n > 1 ? n : 2);
 }
 
+static bool any_above_zero(const series *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->y[i] > 0) return true;
+    return false;
+}
+
 static void draw_windows(FILE *f, const result *r)
 {
     static const char table[] = "load windows";
@@ -123,12 +131,14 @@ static void draw_windows(FILE *f, const result *r)
         left_out(f, r, "time line of throughput", table);
         return;
     }
-    const int wrong =
-        read_series(&refused, r, table, "start_s", "refused") | read_series(&errors, r, table, "start_s", "errors");
+    read_series(&refused, r, table, "start_s", "refused");
+    read_series(&errors, r, table, "start_s", "errors");
+    const bool wrong = any_above_zero(&refused) || any_above_zero(&errors);
     const chart_line line = {"requests per second", rate.x, rate.y, rate.n, 0};
     const chart_lane lanes[] = {{"refused", refused.x, refused.y, refused.n}, {"errors", errors.x, errors.y, errors.n}};
     c = (chart_plot){.title = "Throughput over time",
-                     .about = "Windows with refusals or errors are marked by crosses above the line.",
+                     .about = wrong ? "Windows with refusals or errors have a cross above the line."
+                                    : "No window had a refusal or an error.",
                      .x = c.x,
                      .y = {"throughput", SCALE_LINEAR, UNIT_PER_S},
                      .lines = &line,

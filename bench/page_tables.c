@@ -57,6 +57,13 @@ static void put_key(FILE *f, const char *key)
     markup_text(f, strlen(key) < sizeof words ? words : key);
 }
 
+/* Enough for two digits of the smallest. */
+static int digits_of(const column *c)
+{
+    const int usual = c->largest >= 1e4 ? 1 : c->largest >= 100 ? 2 : 3, least = 1 - (int)floor(log10(c->least));
+    return least > usual ? least : usual;
+}
+
 static void put_value(FILE *f, const cJSON *v, const column *c)
 {
     if (!v || cJSON_IsNull(v)) {
@@ -72,7 +79,7 @@ static void put_value(FILE *f, const cJSON *v, const column *c)
     } else if (c->least < 1e-3 || c->largest >= 1e15) {
         fprintf(f, "%.3g", v->valuedouble);
     } else {
-        fprintf(f, "%.*f", c->largest >= 1e4 ? 1 : c->largest >= 100 ? 2 : c->largest >= 1 ? 3 : 4, v->valuedouble);
+        fprintf(f, "%.*f", digits_of(c), v->valuedouble);
     }
 }
 
@@ -81,7 +88,7 @@ static void put_table(FILE *f, const result *r, const char *table)
     column columns[COLUMNS_MAX];
     bool more;
     const int n = read_columns(columns, &more, r, table);
-    fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"", f);
+    fputs("<div>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"", f);
     markup_text(f, table);
     fputs("\"><table>\n<caption>", f);
     markup_text(f, table);
@@ -105,6 +112,7 @@ static void put_table(FILE *f, const result *r, const char *table)
     }
     fputs("</tbody></table></div>\n", f);
     if (more) fprintf(f, "<p class=\"missing\">Only its first %d columns are shown.</p>\n", COLUMNS_MAX);
+    fputs("</div>\n", f);
 }
 
 static void put_notes(FILE *f, const result *r)
@@ -144,11 +152,13 @@ void page_tables(FILE *f, const result *r)
     put_notes(f, r);
     fputs("<h3>Tables</h3>\n", f);
     if (!r->rows->child) fputs("<p class=\"missing\">This result has no row.</p>\n", f);
+    fputs("<div class=\"tables\">\n", f);
     cJSON_ArrayForEach(row, r->rows)
     {
         const char *table = result_text(row, "table");
         if (result_next(r, table, NULL) == row) put_table(f, r, table);
     }
+    fputs("</div>\n", f);
     put_environment(f, r);
     if (!command) return;
     fputs("<h3>To repeat it</h3>\n<pre><code>", f);
