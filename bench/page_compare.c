@@ -30,6 +30,8 @@ static const struct {
     {"load latency, ms", "200 or no reply, service", "p50_ms", "p50, service", UNIT_MS, 1},
     {"load latency, ms", "200 or no reply, service", "p99_ms", "p99, service", UNIT_MS, 1},
     {"load server stages of the 200s, ms", NULL, "mean_ms", "mean of the stage", UNIT_MS, 1},
+    {"sweep", NULL, "goodput_per_s", "goodput", UNIT_PER_S, 1},
+    {"sweep", NULL, "p99_ms", "p99", UNIT_MS, 1},
     {"kernels cpu", NULL, "median_us", "median", UNIT_MS, 1e-3},
     {"kernels cuda", NULL, "warm_us", "warm", UNIT_MS, 1e-3},
     {"model", NULL, "median_ms", "median", UNIT_MS, 1},
@@ -86,16 +88,17 @@ static void compare_facts(FILE *f, const result *results, int n)
         }
     }
     if (rows) fputs("</tbody></table></div>\n", f);
-    else fputs("<p>They were made by the same build, machine and command.</p>\n", f);
+    else fputs("<p>They say nothing different of how they were made.</p>\n", f);
 }
 
-/* That figure of each result, at the first result's `row`. */
-static void compare_row(FILE *f, int figure, const cJSON *row, const result *results, int n)
+/* That figure of each result, at the first result's `row`; the number of rows written. */
+static int compare_row(FILE *f, int figure, const cJSON *row, const result *results, int n, int rows)
 {
     const char *table = result_text(row, "table"), *name = result_text(row, "name");
     const char *column = figures[figure].column, *wanted = figures[figure].row;
     const double first = result_number(row, column) * figures[figure].factor;
-    if (isnan(first)) return;
+    if (isnan(first)) return rows;
+    if (!rows) head(f, "Figures, and ratios to the first", "ratios", results, n);
     fputs("<tr><th scope=\"row\">", f);
     if (!wanted && strcmp(table, figures[figure].table)) {
         markup_text(f, table);
@@ -118,19 +121,20 @@ static void compare_row(FILE *f, int figure, const cJSON *row, const result *res
         fputs("</td>", f);
     }
     fputs("</tr>\n", f);
+    return rows + 1;
 }
 
-static void compare_figure(FILE *f, int figure, const result *results, int n)
+static int compare_figure(FILE *f, int figure, const result *results, int n, int rows)
 {
     const char *table = figures[figure].table, *wanted = figures[figure].row;
+    const cJSON *row = NULL;
     if (wanted) {
-        const cJSON *row = *wanted ? result_row(results, table, wanted) : result_next(results, table, NULL);
-        if (row) compare_row(f, figure, row, results, n);
-        return;
+        row = *wanted ? result_row(results, table, wanted) : result_next(results, table, NULL);
+        return row ? compare_row(f, figure, row, results, n, rows) : rows;
     }
-    const cJSON *row;
-    cJSON_ArrayForEach(row, results->rows) if (!strncmp(result_text(row, "table"), table, strlen(table)))
-        compare_row(f, figure, row, results, n);
+    cJSON_ArrayForEach(row, results->rows) if (!strncmp(result_text(row, "table"), table, strlen(table))) rows =
+        compare_row(f, figure, row, results, n, rows);
+    return rows;
 }
 
 void page_compare(FILE *f, const result *results, int n)
@@ -143,8 +147,12 @@ void page_compare(FILE *f, const result *results, int n)
         fputs("</div>\n", f);
     }
     compare_facts(f, results, n);
-    head(f, "Figures, and ratios to the first", "ratios", results, n);
-    for (int i = 0; i < FIGURES; i++) compare_figure(f, i, results, n);
+    int rows = 0;
+    for (int i = 0; i < FIGURES; i++) rows = compare_figure(f, i, results, n, rows);
+    if (!rows) {
+        fputs("<p class=\"missing\">No table of the first result has figures to compare.</p>\n", f);
+        return;
+    }
     fputs(
         "</tbody></table></div>\n<p class=\"about\">A ratio alone is no verdict: beeline-bench compare says whether it "
         "is more than noise. What the first result does not have is not in this table, but below.</p>\n",

@@ -61,6 +61,7 @@ static void say_cut(FILE *f, const result *r, const char *table)
 typedef struct {
     const result *of;
     const char *name, *column;
+    int style;
 } source;
 
 static void draw_latency(FILE *f, chart_plot *c, const char *what, const char *table, const char *x,
@@ -71,7 +72,7 @@ static void draw_latency(FILE *f, chart_plot *c, const char *what, const char *t
     c->n_lines = 0;
     for (int i = 0; i < n; i++) {
         if (read_series(&all[i], sources[i].of, table, x, sources[i].column))
-            lines[c->n_lines++] = (chart_line){sources[i].name, all[i].x, all[i].y, all[i].n, i};
+            lines[c->n_lines++] = (chart_line){sources[i].name, all[i].x, all[i].y, all[i].n, sources[i].style};
         else if (i == 0 || sources[i].of != sources[i - 1].of) left_out(f, sources[i].of, what, table);
     }
     if (!c->n_lines) return;
@@ -84,31 +85,34 @@ static void draw_latency(FILE *f, chart_plot *c, const char *what, const char *t
         if (i == 0 || sources[i].of != sources[i - 1].of) say_cut(f, sources[i].of, table);
 }
 
-static int any_has(const result *results, int n, const char *table)
+/* One result: both columns of it.  Several: `column` of each that has `gate`, the table of its kind. */
+static int choose(source *sources, const result *results, int n, const char *gate, const source *both,
+                  const char *column)
 {
-    int found = 0;
-    for (int i = 0; i < n; i++) found |= result_next(&results[i], table, NULL) != NULL;
-    return found;
+    int chosen = 0;
+    for (int i = 0; i < n; i++) {
+        if (!result_next(&results[i], gate, NULL)) continue;
+        if (n > 1) sources[chosen++] = (source){&results[i], results[i].name, column, i};
+        for (int k = 0; k < 2 && n == 1; k++) sources[chosen++] = both[k];
+    }
+    return chosen;
 }
 
 void page_curves(FILE *f, const result *results, int n)
 {
-    source curve[PAGE_RESULTS_MAX] = {{results, "intended", "intended_ms"}, {results, "service", "service_ms"}};
-    source sweep[PAGE_RESULTS_MAX] = {{results, "p50", "p50_ms"}, {results, "p99", "p99_ms"}};
-    for (int i = 0; i < n && n > 1; i++) {
-        curve[i] = (source){&results[i], results[i].name, "intended_ms"};
-        sweep[i] = (source){&results[i], results[i].name, "p99_ms"};
-    }
+    const source curve[] = {{results, "intended", "intended_ms", 0}, {results, "service", "service_ms", 1}};
+    const source sweep[] = {{results, "p50", "p50_ms", 0}, {results, "p99", "p99_ms", 1}};
+    source sources[PAGE_RESULTS_MAX];
     chart_plot c = {.title = n > 1 ? "Latency by percentile, from the intended time" : "Latency by percentile",
                     .about = "How long the slowest share of the requests took; the tables have the numbers.",
                     .x = {"percentile of the requests", SCALE_PERCENTILE, UNIT_PERCENT}};
-    if (any_has(results, n, "load"))
-        draw_latency(f, &c, "curve of percentiles", "load curve, ms", "percentile", curve, n > 1 ? n : 2);
+    int chosen = choose(sources, results, n, "load", curve, "intended_ms");
+    draw_latency(f, &c, "curve of percentiles", "load curve, ms", "percentile", sources, chosen);
     c = (chart_plot){.title = n > 1 ? "p99 by throughput" : "Latency by throughput",
                      .about = "Each point is a step of the sweep, in the order of its rates.",
                      .x = {"goodput", SCALE_LINEAR, UNIT_PER_S}};
-    if (any_has(results, n, "sweep"))
-        draw_latency(f, &c, "curve of the sweep", "sweep", "goodput_per_s", sweep, n > 1 ? n : 2);
+    chosen = choose(sources, results, n, "sweep", sweep, "p99_ms");
+    draw_latency(f, &c, "curve of the sweep", "sweep", "goodput_per_s", sources, chosen);
 }
 
 static bool any_above_zero(const series *s)
@@ -122,7 +126,7 @@ static void draw_windows(FILE *f, const result *r)
 {
     static const char table[] = "load windows";
     static series rate, refused, errors;
-    const source latency[] = {{r, "p50", "p50_ms"}, {r, "p99", "p99_ms"}};
+    const source latency[] = {{r, "p50", "p50_ms", 0}, {r, "p99", "p99_ms", 1}};
     chart_plot c = {.title = "Latency over time",
                     .about = "Percentiles of each window, by the time its requests were due.",
                     .x = {"since the first request", SCALE_LINEAR, UNIT_S}};
