@@ -39,10 +39,10 @@ static void text_at(FILE *f, double x, double y, const char *anchor, const char 
     fputs("</text>\n", f);
 }
 
-static void number_at(FILE *f, double x, double y, const char *anchor, double value, scale_unit unit)
+static void tick_at(FILE *f, double x, double y, const char *anchor, const scale *s, int tick)
 {
     char number[SCALE_NUMBER];
-    scale_number(number, value, unit);
+    scale_tick(number, s, tick);
     text_at(f, x, y, anchor, number);
 }
 
@@ -91,7 +91,7 @@ static void draw_y_axis(FILE *f, const frame *p, const scale *s, const char *lab
         const double y = y_of(p, s, s->ticks[i]);
         fprintf(f, "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", p->left, y,
                 p->left + p->width, y);
-        number_at(f, p->left - 6, y + 4, "end", s->ticks[i], s->unit);
+        tick_at(f, p->left - 6, y + 4, "end", s, i);
     }
     text_at(f, 2, 11, "label", label);
 }
@@ -105,7 +105,7 @@ static void draw_x_axis(FILE *f, const frame *p, const scale *s, const char *lab
         const double x = x_of(p, s, s->ticks[i]);
         fprintf(f, "<line class=\"axis\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x, bottom, x,
                 bottom + 4);
-        number_at(f, x, bottom + 17, "middle", s->ticks[i], s->unit);
+        tick_at(f, x, bottom + 17, "middle", s, i);
     }
     text_at(f, p->left + p->width / 2, bottom + 36, "middle label", label);
 }

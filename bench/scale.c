@@ -86,6 +86,10 @@ double scale_at(const scale *s, double value)
 static void three_digits(char out[SCALE_NUMBER], double v)
 {
     const double size = fabs(v);
+    if (size >= 1e6) {
+        snprintf(out, SCALE_NUMBER, "%.3g", v);
+        return;
+    }
     snprintf(out, SCALE_NUMBER, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3, v);
     if (!strchr(out, '.')) return;
     size_t n = strlen(out);
@@ -107,33 +111,40 @@ static void whole(char out[SCALE_NUMBER], double v)
     *p = 0;
 }
 
-void scale_number(char out[SCALE_NUMBER], double value, scale_unit unit)
+/* size: of the value that decides between ms and s, 1 and k. */
+static void write_number(char out[SCALE_NUMBER], double value, double size, scale_unit unit)
 {
-    static const struct {
+    typedef struct {
         double least, factor;
         const char *suffix;
-    } per_s[] = {{1e6, 1e-6, "M/s"}, {1e4, 1e-3, "k/s"}, {0, 1, "/s"}},
-      ms[] = {{1e3, 1e-3, NBSP "s"}, {0.1, 1, NBSP "ms"}, {0, 1e3, NBSP "us"}};
+    } prefix;
+    static const prefix per_s[] = {{1e6, 1e-6, "M/s"}, {1e4, 1e-3, "k/s"}, {0, 1, "/s"}};
+    static const prefix ms[] = {{1e3, 1e-3, NBSP "s"}, {0.1, 1, NBSP "ms"}, {0, 1e3, NBSP "us"}};
+    static const prefix count[] = {{1e6, 1e-6, "M"}, {1e4, 1e-3, "k"}, {0, 1, ""}};
+    static const prefix share[] = {{0, 100, NBSP "%"}}, s[] = {{0, 1, NBSP "s"}};
+    static const prefix *const prefixes[] = {
+        [UNIT_COUNT] = count, [UNIT_PER_S] = per_s, [UNIT_MS] = ms, [UNIT_S] = s, [UNIT_SHARE] = share};
     char number[SCALE_NUMBER];
-    int i = 0;
-    if (isnan(value)) {
-        snprintf(out, SCALE_NUMBER, "n/a");
-    } else if (fabs(value) >= 1e15) {
-        snprintf(out, SCALE_NUMBER, "%.3g", value);
-    } else if (unit == UNIT_COUNT && value == floor(value)) {
-        whole(out, value);
-    } else if (unit == UNIT_PER_S || (unit == UNIT_MS && value != 0)) {
-        while (fabs(value) < (unit == UNIT_MS ? ms : per_s)[i].least * 0.9995) i++;
-        three_digits(number, value * (unit == UNIT_MS ? ms : per_s)[i].factor);
-        snprintf(out, SCALE_NUMBER, "%.24s%s", number, (unit == UNIT_MS ? ms : per_s)[i].suffix);
-    } else if (unit == UNIT_PERCENT) {
+    if (unit == UNIT_PERCENT) {
         snprintf(out, SCALE_NUMBER, "%.7g" NBSP "%%", value);
-    } else {
-        three_digits(number, unit == UNIT_SHARE ? value * 100 : value);
-        const char *suffix = unit == UNIT_SHARE ? NBSP "%"
-                             : unit == UNIT_S   ? NBSP "s"
-                             : unit == UNIT_MS  ? NBSP "ms"
-                                                : "";
-        snprintf(out, SCALE_NUMBER, "%.24s%s", number, suffix);
+        return;
     }
+    const prefix *p = prefixes[unit];
+    while (size < p->least * 0.9995) p++;
+    three_digits(number, value * p->factor);
+    snprintf(out, SCALE_NUMBER, "%.24s%s", number, p->suffix);
+}
+
+void scale_number(char out[SCALE_NUMBER], double value, scale_unit unit)
+{
+    if (isnan(value)) snprintf(out, SCALE_NUMBER, "n/a");
+    else if (unit == UNIT_COUNT && value == floor(value) && fabs(value) < 1e15) whole(out, value);
+    else write_number(out, value, value == 0 ? 1 : fabs(value), unit);
+}
+
+void scale_tick(char out[SCALE_NUMBER], const scale *s, int tick)
+{
+    const double value = s->ticks[tick];
+    if (value == 0) snprintf(out, SCALE_NUMBER, "0");
+    else write_number(out, value, s->kind == SCALE_LINEAR ? s->high : value, s->unit);
 }

@@ -25,5 +25,8 @@ scale scale_of(scale_kind kind, scale_unit unit, double low, double high);
 double scale_at(const scale *s, double value);
 
 /* Three digits and the unit, "1.19 ms", "15.4k/s"; counts whole, "299,976"; NAN is "n/a". */
-void scale_number(char out[SCALE_NUMBER], double value, scale_unit unit);
+void scale_number(
+    char out[SCALE_NUMBER], double value,
+    scale_unit unit); /* The same for a tick, short, and on a linear scale with one unit for all: "0.5 s", "25M". */
+void scale_tick(char out[SCALE_NUMBER], const scale *s, int tick);
 #endif

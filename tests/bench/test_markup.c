@@ -37,7 +37,8 @@ static void what_is_longer_ends_in_an_ellipsis(void)
 {
     written_is("abcd", 4, "abcd");
     written_is("abcde", 4, "abc\342\200\246");
-    written_is("\303\244\303\266\303\274\303\244\303\266", 4, "\303\244\303\266\303\274\342\200\246"); /* characters, not bytes */
+    written_is("\303\244\303\266\303\274\303\244\303\266", 4,
+               "\303\244\303\266\303\274\342\200\246"); /* characters, not bytes */
     written_is("<<<<", 2, "&lt;\342\200\246");
 }
 
@@ -46,7 +47,7 @@ static void the_reader_of_tags_finds_faults(void)
 {
     static const char *const good[] = {"<p>a &amp; b</p>", "<svg a=\"1\" b-c=\"&lt;\"><g/></svg>",
                                        "<!DOCTYPE html>\n<html><style>a > b</style></html>"};
-    static const char *const bad[] = {"<p>",     "</p>",        "<p></q>",        "<p>a > b</p>", "<p>a & b</p>",
+    static const char *const bad[] = {"<p>",      "</p>",         "<p></q>",        "<p>a > b</p>", "<p>a & b</p>",
                                       "<p a=1/>", "<p a=\"<\"/>", "<p a=\"&x;\"/>", "a\001",        "<p><q></p></q>"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) CU_ASSERT_PTR_NULL(tags_fault(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -1,6 +1,7 @@
 /* test_scale.c - where values stand on an axis, and how they are written. */
 #include <CUnit/CUnit.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "bench/scale.h"
 
@@ -65,18 +66,41 @@ static void any_two_numbers_give_an_axis(void)
         }
 }
 
+static void seen_is(const char *seen, const char *wanted)
+{
+    char plain[SCALE_NUMBER];
+    int n = 0;
+    for (const char *p = seen; *p; p++) /* a space that does not break has two bytes */
+        if (*p != '\302') plain[n++] = *p == '\240' ? ' ' : *p;
+    plain[n] = 0;
+    if (strcmp(plain, wanted)) printf("%s, wanted %s\n", plain, wanted);
+    CU_ASSERT_STRING_EQUAL(plain, wanted);
+}
+
 static void written_is(double value, scale_unit unit, const char *wanted)
 {
-    char seen[SCALE_NUMBER], plain[SCALE_NUMBER];
-    int n = 0;
+    char seen[SCALE_NUMBER];
     scale_number(seen, value, unit);
-    for (const char *p = seen; *p; p++) /* a space that does not break has two bytes */
-        if (*p != '\302') plain[n++] = *p;
-    for (int i = 0; i < n; i++)
-        if (plain[i] == '\240') plain[i] = ' ';
-    plain[n] = 0;
-    if (strcmp(plain, wanted)) CU_FAIL(plain);
-    CU_ASSERT_STRING_EQUAL(plain, wanted);
+    seen_is(seen, wanted);
+}
+
+static void ticks_are_written(const scale *s, const char *const *wanted)
+{
+    for (int i = 0; i < s->n_ticks; i++) {
+        char seen[SCALE_NUMBER];
+        scale_tick(seen, s, i);
+        seen_is(seen, wanted[i]);
+    }
+}
+
+static void the_ticks_of_an_axis_have_one_unit(void)
+{
+    const scale ms = scale_of(SCALE_LINEAR, UNIT_MS, 0, 1500), rate = scale_of(SCALE_LINEAR, UNIT_PER_S, 0, 20000),
+                count = scale_of(SCALE_LINEAR, UNIT_COUNT, 0, 23e6), log = scale_of(SCALE_LOG, UNIT_MS, 0.02, 9000);
+    ticks_are_written(&ms, (const char *[]){"0", "0.5 s", "1 s", "1.5 s"});
+    ticks_are_written(&rate, (const char *[]){"0", "5k/s", "10k/s", "15k/s", "20k/s"});
+    ticks_are_written(&count, (const char *[]){"0", "5M", "10M", "15M", "20M", "25M"});
+    ticks_are_written(&log, (const char *[]){"0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"});
 }
 
 static void numbers_have_three_digits_and_their_unit(void)
@@ -107,11 +131,6 @@ static void counts_are_whole(void)
 static void no_number_is_not_applicable(void)
 {
     for (int unit = UNIT_COUNT; unit <= UNIT_PERCENT; unit++) written_is(NAN, (scale_unit)unit, "n/a");
-    for (int unit = UNIT_COUNT; unit <= UNIT_PERCENT; unit++) {
-        char seen[SCALE_NUMBER];
-        scale_number(seen, 1e300, (scale_unit)unit);
-        CU_ASSERT_STRING_EQUAL(seen, "1e+300");
-    }
 }
 
 void scale_suite(CU_pSuite s)
@@ -122,6 +141,7 @@ void scale_suite(CU_pSuite s)
     CU_add_test(s, "what is not on an axis has no place", what_is_not_on_an_axis_has_no_place);
     CU_add_test(s, "any two numbers give an axis", any_two_numbers_give_an_axis);
     CU_add_test(s, "numbers have three digits and their unit", numbers_have_three_digits_and_their_unit);
+    CU_add_test(s, "the ticks of an axis have one unit", the_ticks_of_an_axis_have_one_unit);
     CU_add_test(s, "counts are whole", counts_are_whole);
     CU_add_test(s, "no number is not applicable", no_number_is_not_applicable);
 }
