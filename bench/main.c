@@ -138,7 +138,7 @@ int main(int argc, char **argv)
         int one = benches[i].run(&mine);
         if (one) rc = one;
     }
-    if (o.json && report_write(o.report, o.json, &err) != OK) {
+    if (o.json && !pages && report_write(o.report, o.json, &err) != OK) {
         fprintf(stderr, "%s\n", err.text);
         rc = 1;
     }

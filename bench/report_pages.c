@@ -5,6 +5,18 @@
 
 enum { FAILED = 1, USAGE = 2 };
 
+/* Bytes of the folder that all names share: without it they are as short as they can be told apart. */
+static int shared_folder(const result *results, int n)
+{
+    int shared = 0;
+    for (int at = 0; results[0].name[at]; at++) {
+        for (int i = 1; i < n; i++)
+            if (results[i].name[at] != results[0].name[at]) return shared;
+        if (results[0].name[at] == '/') shared = at + 1;
+    }
+    return shared;
+}
+
 int bench_report(const bench_options *o)
 {
     result results[PAGE_RESULTS_MAX] = {0};
@@ -16,6 +28,8 @@ int bench_report(const bench_options *o)
         return USAGE;
     }
     for (int i = 0; i < o->n_arguments && rc == OK; i++) rc = result_read(&results[i], o->arguments[i], &err);
+    const int shared = rc == OK ? shared_folder(results, o->n_arguments) : 0;
+    for (int i = 0; i < o->n_arguments && shared; i++) results[i].name += shared;
     if (rc == OK) rc = page_write(o->html, results, o->n_arguments, &err);
     if (rc != OK) fprintf(stderr, "%s\n", err.text);
     for (int i = 0; i < o->n_arguments; i++) result_close(&results[i]);

@@ -52,6 +52,33 @@ static void results_become_a_page(void)
     drop_folder();
 }
 
+/* The page has each of these headings. */
+static void names_are(const char *const *files, const char *const *wanted, int n)
+{
+    static char text[200000];
+    CU_ASSERT_EQUAL(report_of(files, n, page), 0);
+    FILE *f = fopen(page, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    for (int i = 0; i < n; i++) {
+        char heading[160];
+        snprintf(heading, sizeof heading, n > 1 ? "<h2>%s</h2>" : "<h1>%s</h1>", wanted[i]);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, heading));
+    }
+}
+
+static void names_lose_the_folder_that_all_share(void)
+{
+    char again[160];
+    make_folder();
+    snprintf(again, sizeof again, "%s/./good.json", folder);
+    names_are((const char *[]){good}, (const char *[]){"good.json"}, 1);
+    names_are((const char *[]){good, good}, (const char *[]){"good.json", "good.json"}, 2);
+    names_are((const char *[]){good, again}, (const char *[]){"good.json", "./good.json"}, 2);
+    drop_folder();
+}
+
 static void one_broken_file_is_a_failure_without_a_page(void)
 {
     make_folder();
@@ -78,6 +105,7 @@ static void what_is_missing_is_wrong_use(void)
 void report_pages_suite(CU_pSuite s)
 {
     CU_add_test(s, "results become a page", results_become_a_page);
+    CU_add_test(s, "names lose the folder that all share", names_lose_the_folder_that_all_share);
     CU_add_test(s, "one broken file is a failure without a page", one_broken_file_is_a_failure_without_a_page);
     CU_add_test(s, "what is missing, or too much, is wrong use", what_is_missing_is_wrong_use);
 }
