@@ -16,18 +16,14 @@ void page_verdict(FILE *f, const result *r)
         valid |= !strcmp(note->valuestring, "VALID");
         if (strncmp(note->valuestring, INVALID, sizeof INVALID - 1)) continue;
         if (!reasons++)
-            fputs("<div class=\"invalid\" role=\"alert\"><strong>INVALID</strong> These figures say nothing "
-                  "about the server:\n<ul>\n",
+            fputs("<div class=\"invalid\" role=\"alert\"><strong>INVALID</strong> Do not use these figures:\n<ul>\n",
                   f);
         fputs("<li>", f);
         markup_text(f, note->valuestring + sizeof INVALID - 1);
         fputs("</li>\n", f);
     }
     if (reasons) fputs("</ul></div>\n", f);
-    else if (valid)
-        fputs("<p class=\"valid\"><strong>VALID</strong> The client kept its schedule, and errors are within "
-              "their limit.</p>\n",
-              f);
+    else if (valid) fputs("<p class=\"valid\"><strong>VALID</strong> No rule of an honest run was broken.</p>\n", f);
 }
 
 static void card(FILE *f, const char *what, double value, scale_unit unit, double of)
