@@ -67,6 +67,15 @@ ALWAYS_INLINE void tile(lanes sums[][HEAD_VECTORS], const float *a, size_t a_row
     }
 }
 
+typedef enum { HEAD_FULL, HEAD_LOW } head_precision; /* of weights: float32, or as a bfloat16 has them */
+
+/* x rounded to the eight bits of a bfloat16, by a product that pushes the others out of a float32 (Veltkamp). */
+static inline lanes short_of(lanes x)
+{
+    const lanes pushed = lanes_mul(x, lanes_set(65537));
+    return lanes_sub(pushed, lanes_sub(pushed, x));
+}
+
 /* A block of queries on its way through the steps. */
 typedef struct {
     const head *h;
@@ -123,7 +132,8 @@ ALWAYS_INLINE void tiles(head_block *b, const int values, int n, int column, con
         const int at = n * t / count;
         switch (n * (t + 1) / count - at) {
             ROWS(1)
-            ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+            ROWS(2)
+            ROWS(3) ROWS(4) ROWS(5) ROWS(6)
 #if TILE_ROWS >= 14
                 ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
 #endif
@@ -134,7 +144,7 @@ ALWAYS_INLINE void tiles(head_block *b, const int values, int n, int column, con
 /* Turns scores into weights without their common divisor.  The product by c is rounded before the difference, but alike
  * in all of a query's weights.  Below 2^-100 a weight is as good as none, and its products are not denormal, which
  * would be slow. */
-ALWAYS_INLINE void soften(head_block *b, const int vectors)
+ALWAYS_INLINE void soften(head_block *b, const int vectors, const head_precision precision)
 {
     const int columns = vectors * LANES;
     const lanes c = lanes_set(1.44269504f / sqrtf((float)b->h->width));
@@ -143,8 +153,8 @@ ALWAYS_INLINE void soften(head_block *b, const int vectors)
         float *scores = b->scores + v * LANES;
         lanes sum = lanes_set(0);
         for (int key = 0; key < b->h->n; key++, scores += columns) {
-            const lanes x = lanes_fma(lanes_load(scores), c, most);
-            const lanes weight = lanes_exp2(lanes_max(lanes_set(-100), x));
+            const lanes x = lanes_max(lanes_set(-100), lanes_fma(lanes_load(scores), c, most));
+            const lanes weight = precision == HEAD_FULL ? lanes_exp2(x) : short_of(lanes_exp2_low(x));
             lanes_store(scores, weight);
             sum = lanes_add(sum, weight);
         }
@@ -152,27 +162,27 @@ ALWAYS_INLINE void soften(head_block *b, const int vectors)
     }
 }
 
-ALWAYS_INLINE void attend_block(head_block *b, const int vectors)
+ALWAYS_INLINE void attend_block(head_block *b, const int vectors, const head_precision precision)
 {
     const head *h = b->h;
     for (int i = 0; i < HEAD_QUERIES; i++) b->largest[i] = -INFINITY;
     turn_queries(b->turned, h, b->query, b->rows, b->columns);
     tiles(b, 0, h->n, 0, vectors);
-    soften(b, vectors);
+    soften(b, vectors, precision);
     for (int column = 0; column < h->width; column += HEAD_QUERIES)
         if (h->width - column > LANES) tiles(b, 1, b->rows, column, 2);
         else tiles(b, 1, b->rows, column, 1);
 }
 
-static void attend(const head *h, float *scratch)
+ALWAYS_INLINE void attend(const head *h, float *scratch, const head_precision precision)
 {
     head_block b = {
         .h = h, .turned = scratch, .scores = scratch + (h->width + LANES - 1) / LANES * LANES * HEAD_QUERIES};
     for (b.query = 0; b.query < h->queries; b.query += HEAD_QUERIES) {
         b.rows = h->queries - b.query < HEAD_QUERIES ? h->queries - b.query : HEAD_QUERIES;
         b.columns = b.rows > LANES ? 2 * LANES : LANES;
-        if (b.rows > LANES) attend_block(&b, 2);
-        else attend_block(&b, 1);
+        if (b.rows > LANES) attend_block(&b, 2, precision);
+        else attend_block(&b, 1, precision);
     }
 }
 #endif

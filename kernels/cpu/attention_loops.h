@@ -25,5 +25,5 @@ void LANES_SET(attention)(const attention *a, attention_part part, float *scratc
         h.v_stride = (size_t)padded;
         scratch += n * padded;
     }
-    attend(&h, scratch);
+    attend(&h, scratch, HEAD_FULL);
 }
