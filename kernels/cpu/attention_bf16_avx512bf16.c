@@ -6,7 +6,7 @@
 #include "lanes_avx512.h"
 #include "attention_bf16_pairs.h"
 
-enum { VECTORS = 2, QUERIES = VECTORS * LANES };
+enum { VECTORS = 2, QUERIES = VECTORS * LANES, HEAD_ROWS = 14 }; /* 28 of 32 registers hold sums */
 
 typedef struct {
     const uint16_t *q, *k; /* [queries,D], [n,D padded to pairs] */
@@ -46,7 +46,7 @@ ALWAYS_INLINE void tile(lanes sums[][VECTORS], const char *a, size_t a_row, size
 
 ALWAYS_INLINE void score_tile(pair_head *h, int key, const int rows, const int vectors)
 {
-    lanes sums[TILE_ROWS][VECTORS];
+    lanes sums[HEAD_ROWS][VECTORS];
     const int columns = vectors * LANES;
     tile(sums, (const char *)(h->k + (size_t)key * h->k_stride), h->k_stride * sizeof *h->k, sizeof(uint32_t),
          h->turned, (size_t)columns, (h->width + 1) / 2, rows, vectors);
@@ -64,7 +64,7 @@ ALWAYS_INLINE void score_tile(pair_head *h, int key, const int rows, const int v
 
 ALWAYS_INLINE void value_tile(pair_head *h, int row, const int rows, int column, const int vectors)
 {
-    lanes sums[TILE_ROWS][VECTORS];
+    lanes sums[HEAD_ROWS][VECTORS];
     const int left = h->width - column;
     tile(sums, (const char *)(h->scores + row), sizeof(uint32_t), (size_t)h->columns * sizeof(uint32_t),
          h->values + column, (size_t)h->padded, (h->n + 1) / 2, rows, vectors);
@@ -87,7 +87,7 @@ ALWAYS_INLINE void value_tile(pair_head *h, int row, const int rows, int column,
 
 ALWAYS_INLINE void tiles(pair_head *h, const int values, int n, int column, const int vectors)
 {
-    const int count = (n + TILE_ROWS - 1) / TILE_ROWS;
+    const int count = (n + HEAD_ROWS - 1) / HEAD_ROWS;
     for (int t = 0; t < count; t++) {
         const int at = n * t / count;
         switch (n * (t + 1) / count - at) {

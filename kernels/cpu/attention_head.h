@@ -19,7 +19,7 @@
 enum {
     HEAD_VECTORS = 2,
     HEAD_QUERIES = HEAD_VECTORS * LANES,
-    HEAD_ROWS = TILE_ROWS >= 14 ? 14 : 6, /* 28 of 32 registers, or 12 of 16, hold sums */
+    HEAD_ROWS = LANES == 16 ? 14 : 6, /* 28 of 32 registers, or 12 of 16, hold sums */
 };
 
 typedef struct {
@@ -134,7 +134,7 @@ ALWAYS_INLINE void tiles(head_block *b, const int values, int n, int column, con
             ROWS(1)
             ROWS(2)
             ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if TILE_ROWS >= 14
+#if TILE_ROWS >= 8
                 ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
 #endif
         }
