@@ -102,7 +102,7 @@ void page_curves(FILE *f, const result *results, int n)
 {
     const source curve[] = {{results, "intended", "intended_ms", 0}, {results, "service", "service_ms", 1}};
     const source sweep[] = {{results, "p50", "p50_ms", 0}, {results, "p99", "p99_ms", 1}};
-    source sources[PAGE_RESULTS_MAX];
+    source sources[PAGE_RESULTS_MAX] = {{0}};
     chart_plot c = {.title = n > 1 ? "Latency by percentile, from the intended time" : "Latency by percentile",
                     .about = "How long the slowest share of the requests took; the tables have the numbers.",
                     .x = {"percentile of the requests", SCALE_PERCENTILE, UNIT_PERCENT}};

@@ -362,16 +362,16 @@ static void check_precision(const kernels *k)
         {"bfloat16", "bfloat16", 0.02}, {"int8", "int8", 0.06}};
     texts in;
     error err;
-    float want[MOST_SEQUENCES * H];
+    float first[MOST_SEQUENCES * H];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         backend *b = open_backend_at(tiny_make(POOL_MEAN, ACTIVATION_GELU), 2, k->name, rows[i].declared);
         CU_ASSERT_STRING_EQUAL(backend_cpu.precision(b), rows[i].runs);
         pack(&in, 0, MOST_SEQUENCES);
         memset(in.normalize, 1, sizeof in.normalize);
         CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
-        if (!i) memcpy(want, out, sizeof want);
+        if (!i) memcpy(first, out, sizeof first);
         double worst = 0;
-        for (int n = 0; n < MOST_SEQUENCES * H; n++) worst = fmax(worst, fabs((double)out[n] - (double)want[n]));
+        for (int n = 0; n < MOST_SEQUENCES * H; n++) worst = fmax(worst, fabs((double)out[n] - (double)first[n]));
         CU_ASSERT(worst <= rows[i].error);
         CU_ASSERT((worst > 1e-5) == (strcmp(rows[i].runs, "float32") != 0)); /* it is no float32 under another name */
         backend_cpu.close(b);
