@@ -351,6 +351,7 @@ static void show(run *r, const load_window *second, const char *phase)
 /* One step towards wake_ns, or to what is due before it. */
 static void step_towards(run *r, int64_t wake_ns)
 {
+    if (r->job->plan->arrivals == LOAD_CLOSED && clock_ns() < r->start_ns) wake_ns = r->start_ns;
     if (r->due < r->schedule->n && due_ns(r, r->due) < wake_ns) wake_ns = due_ns(r, r->due);
     step(r, wake_ns);
 }

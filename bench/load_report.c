@@ -309,7 +309,7 @@ static void say_requests(report *r, const load_plan *p)
     for (int i = 0; i < p->n_lengths; i++) total += p->lengths[i];
     const double seconds = (double)p->duration_ns * 1e-9;
     if (p->arrivals == LOAD_CLOSED) snprintf(how, sizeof how, "closed loop for %g s", seconds);
-    else if (p->arrivals == LOAD_REPLAY) snprintf(how, sizeof how, "replay of a file");
+    else if (p->arrivals == LOAD_REPLAY) snprintf(how, sizeof how, "replay, with its own tokens if any");
     else if (p->arrivals == LOAD_BURST)
         snprintf(how, sizeof how,
                  "Poisson at %g/s in the mean for %g s, bursts of %g times the calm's rate, each %g ms", p->rate,
