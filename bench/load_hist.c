@@ -16,11 +16,12 @@ static void print_levels(FILE *f, const load_latency *l)
     uint64_t up_to = 0;
     for (int i = 0; i < HISTOGRAM_COUNTERS && up_to < l->sum.total; i++) {
         up_to += l->sum.n[i];
-        /* As many lines as levels that this bucket reaches, so that all curves have the same levels. */
-        while (l->sum.n[i] && up_to < l->sum.total && 100.0 * (double)up_to / (double)l->sum.total >= level) {
+        /* As many lines as levels that this bucket reaches, so that all curves have the same levels; of the last one. */
+        while (l->sum.n[i] && 100.0 * (double)up_to / (double)l->sum.total >= level) {
             fprintf(f, "%12.3f %2.12f %10llu %14.2f\n", highest_of(l, i), level / 100, (unsigned long long)up_to,
                     1 / (1 - level / 100));
             level += 100 / (STEPS_OF_A_HALF * exp2(floor(log2(100 / (100 - level))) + 1));
+            if (up_to == l->sum.total) break;
         }
     }
     if (l->sum.total)
