@@ -100,8 +100,10 @@ static void more_than_there_is_room_for_is_no_overflow(void)
     size_t n = (size_t)sprintf(text, "beeline_batch_tokens_sum 1\nbeeline_batch_tokens_count 1\n"
                                      "beeline_batch_sequences_sum 1\n");
     for (int i = 0; i < 60; i++)
-        n += (size_t)sprintf(text + n, "beeline_batches_total{trigger=\"t%d\"} 1\n"
-                                       "beeline_batch_tokens_bucket{le=\"%d\"} 1\n", i, i);
+        n += (size_t)sprintf(text + n,
+                             "beeline_batches_total{trigger=\"t%d\"} 1\n"
+                             "beeline_batch_tokens_bucket{le=\"%d\"} 1\n",
+                             i, i);
     CU_ASSERT_EQUAL(load_batches_read(&b, text, &err), OK);
     CU_ASSERT_TRUE(b.n_triggers == LOAD_TRIGGERS && b.n_buckets == LOAD_BUCKETS);
 }

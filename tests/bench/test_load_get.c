@@ -22,8 +22,9 @@ static status get(canned_answer answer)
 static void a_document_comes_whole(void)
 {
     for (size_t piece = 0; piece < 8; piece += 7) {
-        CU_ASSERT_EQUAL_FATAL(get((canned_answer){.text = "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nfirst\nsecond", .piece = piece}),
-                              OK);
+        CU_ASSERT_EQUAL_FATAL(
+            get((canned_answer){.text = "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nfirst\nsecond", .piece = piece}),
+            OK);
         CU_ASSERT_STRING_EQUAL(body, "first\nsecond");
         free(body);
     }
@@ -31,14 +32,18 @@ static void a_document_comes_whole(void)
 
 static void its_end_is_its_length(void)
 {
-    CU_ASSERT_EQUAL_FATAL(get((canned_answer){.text = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", .then = CANNED_HOLDS}), OK);
+    CU_ASSERT_EQUAL_FATAL(
+        get((canned_answer){.text = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", .then = CANNED_HOLDS}), OK);
     CU_ASSERT_STRING_EQUAL(body, "ok");
     free(body);
 }
 
 static void other_answers_are_refused(void)
 {
-    static const struct { const char *text, *why; status rc; } rows[] = {
+    static const struct {
+        const char *text, *why;
+        status rc;
+    } rows[] = {
         {"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno", "/metrics answers 404, wanted 200", UNAVAILABLE},
         {"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\ncut off", "/metrics has no answer", UNAVAILABLE},
         {"HTTP/1.1 200 OK\r\n\r\nhow long?", "/metrics is no HTTP", MALFORMED},

@@ -1,4 +1,5 @@
-/* test_load_latency.c - the histogram against sorted samples, the percentiles that are not shown, and what chance does. */
+/* test_load_latency.c - the histogram against sorted samples, the percentiles that are not shown, and what chance does.
+ */
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdlib.h>

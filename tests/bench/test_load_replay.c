@@ -61,7 +61,9 @@ static void one_moment_is_a_run_too(void)
 
 static void other_lines_are_refused_with_their_number(void)
 {
-    static const struct { const char *text, *why; } rows[] = {
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
         {"", "no request in it is due"},
         {"\n", "line 1: \"\", wanted seconds of 0 to 3600, and 3 to 65536 tokens if any"},
         {"0\nx\n", "line 2: \"x\", wanted seconds"},

@@ -16,8 +16,10 @@ static void divide(double seconds)
 
 static void windows_are_tenths_or_seconds(void)
 {
-    static const struct { double seconds; int n; } rows[] = {{0.1, 10}, {5, 10}, {10, 10}, {19, 10}, {20, 20},
-                                                             {35, 30}, {60, 60}, {3600, 60}};
+    static const struct {
+        double seconds;
+        int n;
+    } rows[] = {{0.1, 10}, {5, 10}, {10, 10}, {19, 10}, {20, 20}, {35, 30}, {60, 60}, {3600, 60}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         divide(rows[i].seconds);
         CU_ASSERT_EQUAL(w.n, rows[i].n);
@@ -139,5 +141,6 @@ void load_windows_suite(CU_pSuite s)
     CU_add_test(s, "what is not divided takes nothing", what_is_not_divided_takes_nothing);
     CU_add_test(s, "medians lie apart by what chance does not explain", medians_differ_beyond_chance);
     CU_add_test(s, "throughputs lie apart by what chance does not explain", throughputs_differ_beyond_chance);
-    CU_add_test(s, "the last three tenths are compared, where each has 100 replies", the_last_three_tenths_are_compared);
+    CU_add_test(s, "the last three tenths are compared, where each has 100 replies",
+                the_last_three_tenths_are_compared);
 }

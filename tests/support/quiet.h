@@ -2,6 +2,6 @@
 #ifndef TESTS_SUPPORT_QUIET_H
 #define TESTS_SUPPORT_QUIET_H
 
-int  quiet_begin(void);      /* returns what quiet_end() takes */
+int quiet_begin(void); /* returns what quiet_end() takes */
 void quiet_end(int screen);
 #endif
