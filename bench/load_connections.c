@@ -342,10 +342,14 @@ static void start(run *r, const load_schedule *s, load_tally *t, int64_t at_ns, 
     r->window = (load_window){0};
 }
 
-static void show(run *r, const load_window *second, const char *phase)
+/* What came since since_ns, and begins anew. */
+static void show(run *r, int64_t since_ns, const char *phase)
 {
-    const double seconds = (double)(clock_ns() - r->start_ns) * 1e-9;
-    if (r->job->progress) r->job->progress(&(load_progress){second, seconds, r->due - r->taken, phase});
+    const int64_t now_ns = clock_ns();
+    const load_progress p = {&r->window, (double)(now_ns - since_ns) * 1e-9, (double)(now_ns - r->start_ns) * 1e-9,
+                             r->due - r->taken, phase};
+    if (r->job->progress) r->job->progress(&p);
+    r->window = (load_window){0};
 }
 
 /* One step towards wake_ns, or to what is due before it. */
@@ -364,8 +368,7 @@ static void warm_up(run *r, load_tally *scrap)
         const double seconds = (double)(now_ns - since_ns) * 1e-9;
         if (load_warmup_full(&r->window, seconds)) {
             load_warmup_take(w, &r->window, seconds);
-            show(r, &r->window, "warm-up");
-            r->window = (load_window){0};
+            show(r, since_ns, "warm-up");
             since_ns = now_ns;
         } else {
             step_towards(r, now_ns < since_ns + WINDOW_NS && since_ns + WINDOW_NS < r->end_ns ? since_ns + WINDOW_NS
@@ -389,8 +392,7 @@ static void follow_schedule(run *r)
         const bool all_sent = r->taken >= s->n;
         if (!in_time && ((all_sent && !r->busy) || now_ns >= r->end_ns + r->job->plan->grace_ns)) return;
         if (now_ns >= r->next_look_ns) {
-            show(r, &r->window, "run");
-            r->window = (load_window){0};
+            show(r, r->next_look_ns - SECOND_NS, "run");
             r->next_look_ns += SECOND_NS;
         }
         int64_t wake_ns = in_time ? r->end_ns : r->end_ns + r->job->plan->grace_ns;

@@ -19,8 +19,8 @@
 #include "load_warmup.h"
 
 typedef struct {
-    const load_window *second; /* what came in the last one */
-    double seconds;            /* since the start of the run, or of its warm-up */
+    const load_window *window; /* what came lately */
+    double lately_s, seconds;  /* since the last look, and since the start of the run, or of its warm-up */
     int waiting;               /* due and not sent */
     const char *phase;         /* "warm-up" or "run" */
 } load_progress;

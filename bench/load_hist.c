@@ -16,7 +16,8 @@ static void print_levels(FILE *f, const load_latency *l)
     uint64_t up_to = 0;
     for (int i = 0; i < HISTOGRAM_COUNTERS && up_to < l->sum.total; i++) {
         up_to += l->sum.n[i];
-        /* As many lines as levels that this bucket reaches, so that all curves have the same levels; of the last one. */
+        /* As many lines as levels that this bucket reaches, so that all curves have the same levels; of the last one.
+         */
         while (l->sum.n[i] && 100.0 * (double)up_to / (double)l->sum.total >= level) {
             fprintf(f, "%12.3f %2.12f %10llu %14.2f\n", highest_of(l, i), level / 100, (unsigned long long)up_to,
                     1 / (1 - level / 100));

@@ -20,12 +20,12 @@ static void put_ms(char text[16], const load_latency *l, double q)
 static void show_progress(const load_progress *p)
 {
     char line[LINE + 1], p50[16], p99[16];
-    const load_window *w = p->second;
+    const load_window *w = p->window;
     put_ms(p50, &w->intended, 0.5);
     put_ms(p99, &w->intended, 0.99);
-    snprintf(line, sizeof line, "%s %3.0f s  %lld/s  p50 %s p99 %s ms  refused %lld  errors %lld  waiting %d", p->phase,
-             p->seconds, (long long)w->intended.sum.total, p50, p99, (long long)w->refused, (long long)w->errors,
-             p->waiting);
+    snprintf(line, sizeof line, "%s %3.0f s  %.0f/s  p50 %s p99 %s ms  refused %lld  errors %lld  waiting %d", p->phase,
+             p->seconds, (double)w->intended.sum.total / p->lately_s, p50, p99, (long long)w->refused,
+             (long long)w->errors, p->waiting);
     fprintf(stderr, "\r%-*s", LINE, line);
 }
 

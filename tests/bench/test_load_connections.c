@@ -201,7 +201,8 @@ static void who_shall_leave_leaves(void)
 static void a_connection_that_the_server_ends_is_opened_anew(void)
 {
     for (int closes = 0; closes < 2; closes++) {
-        small_server s = {.reply = SMALL_REPLY("200 OK", "connection: close\r\n"), .closes = closes == 1, .stall_at = -1};
+        small_server s = {
+            .reply = SMALL_REPLY("200 OK", "connection: close\r\n"), .closes = closes == 1, .stall_at = -1};
         usual();
         run_against(&s);
         CU_ASSERT_TRUE(replies(200) == due && t->reopened == due && load_errors(t) == 0);
@@ -333,8 +334,11 @@ static void a_warm_up_without_replies_ends_at_its_time(void)
 
 static void a_load_is_even_unless_its_tenths_differ(void)
 {
-    static const struct { load_arrivals arrivals; int64_t burst_ms; bool even; } rows[] = {
-        {LOAD_POISSON, 0, true}, {LOAD_BURST, 6, true}, {LOAD_BURST, 7, false}, {LOAD_REPLAY, 0, false}};
+    static const struct {
+        load_arrivals arrivals;
+        int64_t burst_ms;
+        bool even;
+    } rows[] = {{LOAD_POISSON, 0, true}, {LOAD_BURST, 6, true}, {LOAD_BURST, 7, false}, {LOAD_REPLAY, 0, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         small_server s = {.reply = ok, .stall_at = -1};
         usual();

@@ -133,14 +133,28 @@ static void arrivals_have_their_words(void)
 static void other_arrivals_are_refused(void)
 {
     const bench_options bad[] = {
-        {.arrivals = "burst"},          {.arrivals = "burst:"},          {.arrivals = "burst:3"},
-        {.arrivals = "burst:3x"},       {.arrivals = "burst:3x50"},      {.arrivals = "burst:1x50ms"},
-        {.arrivals = "burst:0.5x50ms"}, {.arrivals = "burst:x50ms"},     {.arrivals = "burst:3x0ms"},
-        {.arrivals = "burst:3x61s"},    {.arrivals = "burst:nanx5ms"},   {.arrivals = "burst:3x50ms "},
-        {.arrivals = "file:"},          {.arrivals = "file:a", .rate = "5"},
-        {.concurrency = "0"},           {.concurrency = "8193"},         {.concurrency = "1", .rate = "5"},
-        {.concurrency = "1", .arrivals = "fixed"}, {.concurrency = "1", .connections = "1"},
-        {.warmup = "-1s"},              {.warmup = "11m"},               {.warmup = "5x"},
+        {.arrivals = "burst"},
+        {.arrivals = "burst:"},
+        {.arrivals = "burst:3"},
+        {.arrivals = "burst:3x"},
+        {.arrivals = "burst:3x50"},
+        {.arrivals = "burst:1x50ms"},
+        {.arrivals = "burst:0.5x50ms"},
+        {.arrivals = "burst:x50ms"},
+        {.arrivals = "burst:3x0ms"},
+        {.arrivals = "burst:3x61s"},
+        {.arrivals = "burst:nanx5ms"},
+        {.arrivals = "burst:3x50ms "},
+        {.arrivals = "file:"},
+        {.arrivals = "file:a", .rate = "5"},
+        {.concurrency = "0"},
+        {.concurrency = "8193"},
+        {.concurrency = "1", .rate = "5"},
+        {.concurrency = "1", .arrivals = "fixed"},
+        {.concurrency = "1", .connections = "1"},
+        {.warmup = "-1s"},
+        {.warmup = "11m"},
+        {.warmup = "5x"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bench_options o = bad[i];

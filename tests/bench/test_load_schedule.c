@@ -52,7 +52,8 @@ static load_schedule bursts(double ratio, int64_t each_ms, double rate, double s
     return s;
 }
 
-/* 1,000 periods of 100 ms with 40 requests each, 30 of them in the burst: a count of 30,000 has a standard error of 173. */
+/* 1,000 periods of 100 ms with 40 requests each, 30 of them in the burst: a count of 30,000 has a standard error of
+ * 173. */
 static void bursts_have_the_ratio_and_the_mean(void)
 {
     load_schedule s = bursts(3, 50, 400, 100, 11);

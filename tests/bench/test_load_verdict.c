@@ -186,7 +186,8 @@ void load_verdict_suite(CU_pSuite s)
     CU_add_test(s, "a client above 85 % of a core is invalid", a_busy_client_is_not_believed);
     CU_add_test(s, "less than 99 % sent in time is invalid", a_rate_that_was_not_reached_is_not_believed);
     CU_add_test(s, "no reply at all is invalid", a_server_that_never_answers_is_not_believed);
-    CU_add_test(s, "last tenths that lie more than 10 % apart are invalid", a_server_on_its_way_elsewhere_is_not_believed);
+    CU_add_test(s, "last tenths that lie more than 10 % apart are invalid",
+                a_server_on_its_way_elsewhere_is_not_believed);
     CU_add_test(s, "a p99 that grows from half to half is invalid, and named", a_queue_that_grows_is_named);
     CU_add_test(s, "what got no reply counts among the served", unanswered_requests_are_in_the_served_latencies);
 }
