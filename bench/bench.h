@@ -3,12 +3,18 @@
 #define BENCH_BENCH_H
 #include "report.h"
 
+enum { BENCH_ARGUMENTS_MAX = 16 };
 typedef struct {
+    const char *arguments[BENCH_ARGUMENTS_MAX]; /* all that followed the command and is no option; the first two are: */
+    int         n_arguments;
     const char *target; /* what followed the command: a model directory, a shape, a backend; or NULL */
     const char *text;   /* tokenizer: a FILE; or NULL */
     const char *backend; /* "auto", "cpu", "cuda" */
+    const char *precision; /* model: "float32", "bfloat16", "int8"; NULL: each */
+    const char *kernel, *threads; /* model: of the CPU; NULL: the best, all cores */
     const char *filter; /* only rows whose name has this in it; NULL: all */
     const char *json;   /* where the report goes; NULL: nowhere */
+    const char *html;   /* where it goes as a page; NULL: nowhere */
     /* load: as they stand in the command, NULL: not given */
     const char *rate, *arrivals, *duration, *connections, *tokens, *lengths, *inputs, *seed, *deadline_ms, *priority,
         *leave;
@@ -26,4 +32,5 @@ bench_run bench_load;      /* target URL; 3: the run is invalid */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
 bench_run bench_host;      /* no target */
 bench_run bench_simulate;  /* no target; 1: the objective does not hold */
+bench_run bench_report;    /* arguments: result files; html */
 #endif

@@ -162,7 +162,7 @@ static const report_column columns[] = {
 /* 0, or 1 when a kernel is wrong. */
 static int run_set(const kernels *k, const bench_options *o, room *r, workers *w)
 {
-    const peak p = peak_measure(k, w);
+    const peak p = peak_measure(k, "float32", w);
     char       table[64];
     int        bad = 0;
     snprintf(table, sizeof table, "kernels cpu %s", k->name);

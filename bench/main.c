@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bench.h"
+#include "page.h"
 #include "server/build.h"
 
 static const struct { const char *name, *arguments, *what; bench_run *run; bool takes_directory; } benches[] = {
@@ -19,6 +20,7 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
      false},
+    {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 
@@ -26,8 +28,13 @@ enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
 static const struct { const char *name, *value, *what; size_t field; } options[] = {
     {"--backend", "NAME", "model: auto, cpu or cuda (auto: cuda where there is a device)",
      offsetof(bench_options, backend)},
+    {"--precision", "NAME", "model: float32, bfloat16 or int8 (each, on a CPU)", offsetof(bench_options, precision)},
+    {"--kernel", "NAME", "model: of the CPU (the best)", offsetof(bench_options, kernel)},
+    {"--threads", "N", "model: of the CPU (one for each core)", offsetof(bench_options, threads)},
     {"--filter", "TEXT", "kernels, host: only rows with TEXT in their name", offsetof(bench_options, filter)},
     {"--json", "FILE", "the same numbers with machine and command as JSON", offsetof(bench_options, json)},
+    {"--html", "FILE", "the same as one page, with drawings", offsetof(bench_options, html)},
+    {"-o", "FILE", "report: the page", offsetof(bench_options, html)},
     {"--rate", "N", "load: requests/s, as 500 or 5k (100)", offsetof(bench_options, rate)},
     {"--arrivals", "HOW", "load: poisson or fixed (poisson)", offsetof(bench_options, arrivals)},
     {"--duration", "TIME", "load: 500ms, 60s, 5m (10s)", offsetof(bench_options, duration)},
@@ -84,15 +91,15 @@ static int help(FILE *f)
     fprintf(f, "usage: beeline-bench BENCH [arguments] [options]\n\n");
     for (int i = 0; i < BENCHES; i++)
         fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
-    fprintf(f, "  %-10s %-11s all of these but load and simulate\n\n", "all", "DIR");
+    fprintf(f, "  %-10s %-11s all of these but load, simulate and report\n\n", "all", "DIR");
     for (int i = 0; i < OPTIONS; i++)
         fprintf(f, "  %-13s %-8s %s\n", options[i].name, options[i].value ? options[i].value : "", options[i].what);
     fprintf(f, "\nDIR is a model directory; SHAPE is tiny, minilm, base or large, with random weights.\n");
     return f == stdout ? 0 : USAGE;
 }
 
-/* 0, or USAGE with its line said. */
-static int parse(bench_options *o, int argc, char **argv)
+/* 0, or USAGE with its line said.  most: arguments beside the options. */
+static int parse(bench_options *o, int most, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
         int at = 0;
@@ -104,18 +111,30 @@ static int parse(bench_options *o, int argc, char **argv)
         } else if (at < OPTIONS || argv[i][0] == '-') {
             fprintf(stderr, "%s: %s\n", argv[i], at < OPTIONS ? "wanted a value after it" : "no such option");
             return USAGE;
-        } else if (!o->target) {
-            o->target = argv[i];
-        } else if (!o->text) {
-            o->text = argv[i];
+        } else if (o->n_arguments < most) {
+            o->arguments[o->n_arguments++] = argv[i];
         } else {
             fprintf(stderr, "%s: one argument too many\n", argv[i]);
             return USAGE;
         }
     }
+    o->target = o->arguments[0];
+    o->text = o->arguments[1];
     if (!strcmp(o->backend, "auto") || !strcmp(o->backend, "cpu") || !strcmp(o->backend, "cuda")) return 0;
     fprintf(stderr, "--backend %s: wanted auto, cpu or cuda\n", o->backend);
     return USAGE;
+}
+
+static status write_page(const bench_options *o, const char *bench)
+{
+    char   name[64];
+    result mine;
+    error  err = {""};
+    snprintf(name, sizeof name, "beeline-bench %s", bench);
+    status rc = result_view(&mine, name, report_document(o->report), &err);
+    if (rc == OK) rc = page_write(o->html, &mine, 1, &err);
+    if (rc != OK) fprintf(stderr, "%s\n", err.text);
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -123,9 +142,9 @@ int main(int argc, char **argv)
     if (argc < 2) return help(stderr);
     if (!strcmp(argv[1], "--help")) return help(stdout);
     bench_options o = {.backend = "auto"};
-    bool          all = !strcmp(argv[1], "all"), found = all;
+    bool          all = !strcmp(argv[1], "all"), found = all, pages = !strcmp(argv[1], "report");
     error         err = {""};
-    int           rc = parse(&o, argc - 2, argv + 2);
+    int           rc = parse(&o, pages ? BENCH_ARGUMENTS_MAX : 2, argc - 2, argv + 2);
     for (int i = 0; i < BENCHES; i++) found = found || !strcmp(argv[1], benches[i].name);
     if (!found) return help(stderr);
     if (rc) return rc;
@@ -133,20 +152,22 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    say_origin(o.report, argc, argv);
+    if (!pages) say_origin(o.report, argc, argv);
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
-        if (all && benches[i].run == bench_load) continue; /* it measures a server that somebody has started */
-        if (all && benches[i].run == bench_simulate) continue; /* it measures nothing */
+        /* load measures a server that somebody has started, simulate and report nothing */
+        const bool alone = benches[i].run == bench_load || benches[i].run == bench_simulate || benches[i].run == bench_report;
+        if (all && alone) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;
     }
-    if (o.json && report_write(o.report, o.json, &err) != OK) {
+    if (o.json && !pages && report_write(o.report, o.json, &err) != OK) {
         fprintf(stderr, "%s\n", err.text);
         rc = 1;
     }
+    if (o.html && !pages && write_page(&o, argv[1]) != OK) rc = 1;
     report_close(o.report);
     return rc;
 }

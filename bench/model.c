@@ -40,6 +40,12 @@ static void fill(packed *p, int shape, const model_shape *m)
     else workload_make(p, shapes[shape].sequences, shapes[shape].tokens, WORKLOAD_TOKENS, m);
 }
 
+/* What a precision may cost a row: of float32 no more than the order of its sums. */
+static const struct { const char *name; float error; } precisions[] = {
+    {"float32", 4e-6f}, {"bfloat16", 4e-3f}, {"int8", 4e-2f},
+};
+enum { PRECISIONS = sizeof precisions / sizeof *precisions };
+
 /* Nanoseconds of one forward, from as many as fit a tenth of a second; negative when it fails. */
 static double time_forward(backend *b, const packed *p, float *out, error *err)
 {
@@ -50,7 +56,7 @@ static double time_forward(backend *b, const packed *p, float *out, error *err)
     return (double)(now - start) / runs;
 }
 
-static status check(const model *m, backend *b, packed *p, float *out, float *want, error *err)
+static status check(const model *m, backend *b, packed *p, float *out, float *want, double *worst, error *err)
 {
     const size_t          floats = (size_t)p->in.S * (size_t)m->description.dimensions;
     const backend_reserve portable = {.max_tokens = WORKLOAD_TOKENS, .max_sequences = SEQUENCES, .kernel = "portable"};
@@ -58,26 +64,38 @@ static status check(const model *m, backend *b, packed *p, float *out, float *wa
     status                rc = backend_cpu.open(&plain, m, portable, err);
     if (rc == OK) rc = backend_forward(&backend_cpu, plain, &p->in, want, err);
     if (rc == OK) rc = backend_forward(&backend_cpu, b, &p->in, out, err);
-    for (size_t i = 0; i < floats && rc == OK; i++)
-        if (!(fabsf(out[i] - want[i]) <= 4e-6f))
-            rc = fail(err, NOT_FINITE, "component %zu: %g, wanted %g", i, (double)out[i], (double)want[i]);
+    float limit = 0;
+    for (int i = 0; i < PRECISIONS; i++)
+        if (!strcmp(precisions[i].name, backend_cpu.precision(b))) limit = precisions[i].error;
+    *worst = 0;
+    for (size_t i = 0; i < floats && rc == OK; i++) {
+        const float off = fabsf(out[i] - want[i]);
+        if (!(off <= limit))
+            rc = fail(err, NOT_FINITE, "component %zu: %g, wanted %g, within %g of %s", i, (double)out[i],
+                      (double)want[i], (double)limit, backend_cpu.precision(b));
+        *worst = fmax(*worst, (double)off);
+    }
     backend_cpu.close(plain);
     return rc;
 }
 
 static status measure(const bench_options *o, const model *m, backend *b, workers *w, error *err)
 {
+    const kernels     *k = o->kernel ? kernels_find(o->kernel) : NULL;
     const model_shape *shape = &m->description.shape;
     const int          rounds = o->quick ? 1 : ROUNDS;
     static double      ns[SHAPES][ROUNDS], one[ROUNDS], all[ROUNDS];
     static packed      work[SHAPES];
+    const char        *precision = backend_cpu.precision(b);
+    double             worst = 0;
     const size_t       floats = (size_t)SEQUENCES * (size_t)m->description.dimensions;
     float             *out = malloc(2 * floats * sizeof *out);
     status             rc = out ? OK : fail(err, NO_MEMORY, "no memory for the vectors");
+    if (!k) k = strcmp(precision, "float32") ? kernels_best_low() : kernels_best();
     for (int s = 0; s < SHAPES; s++) fill(&work[s], s, shape);
-    if (rc == OK) rc = check(m, b, &work[SHAPES - 1], out, out + floats, err);
+    if (rc == OK) rc = check(m, b, &work[SHAPES - 1], out, out + floats, &worst, err);
     for (int round = 0; round < rounds && rc == OK; round++) {
-        peak p = peak_measure(kernels_best(), w);
+        peak p = peak_measure(k, precision, w);
         one[round] = p.one;
         all[round] = p.all;
         for (int s = 0; s < SHAPES && rc == OK; s++) {
@@ -88,9 +106,11 @@ static status measure(const bench_options *o, const model *m, backend *b, worker
     free(out);
     if (rc != OK) return rc;
     const double top = median(all, rounds);
-    report_note(o->report, "%s: %s; fp32 peak %.1f GFLOP/s a core, %.1f on all", m->description.name,
-                backend_cpu.describe(b), median(one, rounds), top);
-    report_table(o->report, "model cpu", columns, sizeof columns / sizeof *columns);
+    char table[64];
+    snprintf(table, sizeof table, "model cpu %s", precision);
+    report_note(o->report, "%s: %s, %s, max error %.1e; peak %.1f GFLOP/s a core, %.1f on all", m->description.name,
+                backend_cpu.describe(b), precision, worst, median(one, rounds), top);
+    report_table(o->report, table, columns, sizeof columns / sizeof *columns);
     for (int s = 0; s < SHAPES; s++) {
         const double took = median(ns[s], rounds);
         const double flops = cost_model_flops(shape->layers, shape->hidden, shape->inner, work[s].lengths,
@@ -101,19 +121,29 @@ static status measure(const bench_options *o, const model *m, backend *b, worker
     return OK;
 }
 
-static int run_cpu(const bench_options *o, const model *m)
+static int run_precision(const bench_options *o, const model *m, const char *precision)
 {
-    const backend_reserve reserve = {.max_tokens = WORKLOAD_TOKENS, .max_sequences = SEQUENCES};
+    const backend_reserve reserve = {.max_tokens = WORKLOAD_TOKENS, .max_sequences = SEQUENCES,
+                                     .precision = precision, .kernel = o->kernel, .threads = o->threads ? atoi(o->threads) : 0};
     backend              *b = NULL;
     workers              *w = NULL;
     error                 err = {""};
     status                rc = backend_cpu.open(&b, m, reserve, &err);
-    if (rc == OK) rc = workers_open(&w, 0, &err);
+    if (rc == OK) rc = workers_open(&w, reserve.threads, &err);
     if (rc == OK) rc = measure(o, m, b, w, &err);
     if (rc != OK) fprintf(stderr, "model: %s\n", err.text);
     workers_close(w);
     backend_cpu.close(b);
     return rc != OK;
+}
+
+/* The one that was asked for, or each. */
+static int run_cpu(const bench_options *o, const model *m)
+{
+    int bad = 0;
+    for (int i = 0; i < PRECISIONS; i++)
+        if (!o->precision || !strcmp(o->precision, precisions[i].name)) bad |= run_precision(o, m, precisions[i].name);
+    return bad;
 }
 
 static int run(const bench_options *o, const model *m)

@@ -1,5 +1,4 @@
 #include "report.h"
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +48,8 @@ status report_write(const report *r, const char *file, error *err)
     cJSON_free(text);
     return rc;
 }
+
+const cJSON *report_document(const report *r) { return r->root; }
 
 void report_fact(report *r, const char *name, const char *format, ...)
 {

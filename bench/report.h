@@ -6,6 +6,7 @@
  * One thread.  Lines are printed as they come, so that a run that is cut off has said what it knew. */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
+#include <cjson/cJSON.h>
 #include "runtime/base/status.h"
 
 typedef struct report report;
@@ -15,6 +16,7 @@ typedef struct { const char *key, *title, *format; int width; } report_column;
 status report_open(report **out, error *err);
 void   report_close(report *r); /* NULL is fine */
 status report_write(const report *r, const char *file, error *err);
+const cJSON *report_document(const report *r); /* the above, as it stands; the report's own */
 
 void report_fact(report *r, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void report_note(report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

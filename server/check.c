@@ -12,6 +12,7 @@ static engine_options of_options(const options *o)
         .batch_sequences = o->batch_sequences,
         .threads = o->threads,
         .kernel = strcmp(o->kernel, "auto") ? o->kernel : NULL,
+        .precision = strcmp(o->precision, "auto") ? o->precision : NULL,
         .backend = !strcmp(o->backend, "cuda")  ? ENGINE_CUDA
                    : !strcmp(o->backend, "cpu") ? ENGINE_CPU
                                                 : ENGINE_AUTO,
@@ -28,6 +29,7 @@ status engine_beside(engine **opened, const options *o, const char *root, const 
 {
     engine_options e = of_options(o);
     e.root = root;
+    e.precision = NULL; /* its manifest's */
     e.beside = true;
     return engine_open(opened, name, e, err);
 }

@@ -55,7 +55,9 @@ static const row rows[] = {
      "cuda, cpu, or auto: cuda where there is a GPU, else cpu"},
     {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE,
      "threads that compute on the CPU; 0: one for each core"},
-    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "of the CPU: auto, portable, avx2 or avx512"},
+    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "of the CPU: auto, portable, avx2, avx512 or amx"},
+    {"--precision", "NAME", KIND_TEXT, AT(precision), "auto", 0, 0, ENGINE | PACK,
+     "float32, float16, bfloat16 or int8; auto: what beeline.json declares, else float32 (a GPU: float16)"},
     {"--cache-dir", "DIR", KIND_TEXT, AT(cache_dir), CACHE_DIR, 0, 0, ENGINE,
      "what a GPU measured stays here; XDG_CACHE_HOME counts; \"\": nowhere"},
     {"--batch-tokens", "N", KIND_INT, AT(batch_tokens), "2048", 1, 1 << 20, ENGINE,
@@ -227,14 +229,16 @@ static void find_cache_dir(options *o)
 
 static status check_words(const options *o, error *err)
 {
-    static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", NULL},
+    static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", "amx", NULL},
+                             *const precisions[] = {"auto", "float32", "float16", "bfloat16", "int8", NULL},
                              *const backends[] = {"auto", "cpu", "cuda", NULL},
                              *const levels[] = {"debug", "info", "warn", "error", NULL};
     const struct {
         const char *name, *value;
         const char *const *allowed;
     } words[] = {
-        {"--backend", o->backend, backends}, {"--kernel", o->kernel, kernels}, {"--log-level", o->log_level, levels}};
+        {"--backend", o->backend, backends}, {"--kernel", o->kernel, kernels},
+        {"--precision", o->precision, precisions}, {"--log-level", o->log_level, levels}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *const *w = words[i].allowed;
         while (*w && strcmp(*w, words[i].value)) w++;

@@ -1,11 +1,10 @@
 #include "attention.h"
 #include <math.h>
-#include "gemm.h"
 
 size_t attention_scratch_floats(int n, int width)
 {
-    size_t columns = (size_t)gemm_panels(n) * GEMM_PANEL;
-    return columns * (size_t)width + gemm_packed_floats(n, width) + ATTENTION_QUERIES * columns;
+    size_t padded = (size_t)(width + 15) / 16 * 16;
+    return ATTENTION_QUERIES * (padded + (size_t)n) + padded * (size_t)n;
 }
 
 /* The scores are computed twice rather than kept: the truth needs no memory of its own. */

@@ -31,5 +31,5 @@ void attention_plain(const attention *a, int first, int n); /* the truth: float6
 typedef void attention_run(const attention *a, attention_part part, float *scratch);
 attention_run attention_portable, attention_avx2, attention_avx512;
 
-enum { ATTENTION_QUERIES = 24 }; /* queries whose scores are alive at once; a multiple of every tile but the widest */
+enum { ATTENTION_QUERIES = 32 }; /* the most queries whose scores are alive at once: two registers of AVX-512 */
 #endif

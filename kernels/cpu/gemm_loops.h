@@ -4,8 +4,8 @@
  *              |  b[k]  |
  *     a[r][k]  |  sums  |   TILE_ROWS rows: every sum stays in a register for the whole of K
  *
- * K is not cut: a tile reads its panels from L2 (4.6 bytes a cycle with AVX-512, of 32), stores once, and the order
- * of every sum is plain.  Rows are dealt evenly: 16 rows are 8 + 8, not 14 + 2, whose second tile would wait for b. */
+ * K is not cut: a tile reads its panels from L2 (16 bytes a cycle with AVX-512, of 48), stores once, and the order of
+ * every sum is plain.  Rows are dealt evenly: 9 rows are 5 + 4, not 8 + 1, whose second tile would wait for b. */
 #include <math.h>
 #include "gemm.h"
 #include "lanes.h"
@@ -28,8 +28,13 @@ __attribute__((noinline)) static void activate_tile(const gemm *g, int row, int 
     }
 }
 
+/* The panels that come next, a slice of them for each tile of these: from L3 they would come too late. */
+typedef struct { const char *at; int lines; /* of 64 bytes, for every STRETCH of k */ } ahead;
+
+enum { STRETCH = 16, LINE = 64 };
+
 /* rows and panels are constants wherever this is inlined, so that the sums live in registers. */
-ALWAYS_INLINE void tile(const gemm *g, int row, const int rows, int panel, const int panels)
+ALWAYS_INLINE void tile(const gemm *g, int row, const int rows, int panel, const int panels, ahead next)
 {
     const size_t panel_floats = (size_t)GEMM_PANEL * (size_t)g->K;
     const float *a = g->a + (size_t)row * g->a_stride, *b = g->b + (size_t)panel * panel_floats;
@@ -42,19 +47,24 @@ ALWAYS_INLINE void tile(const gemm *g, int row, const int rows, int panel, const
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sums[r][v] = lanes_set(0);
 
-    for (int k = 0; k < g->K; k++) {
-        lanes column[TILE_PANELS * VECTORS];
+    for (int k = 0; k < g->K; k += STRETCH) {
+        const int steps = g->K - k < STRETCH ? g->K - k : STRETCH;
+        for (int line = 0; line < next.lines; line++, next.at += LINE) __builtin_prefetch(next.at, 0, 2);
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            column[v] = lanes_load(b + (size_t)(v / VECTORS) * panel_floats + (v % VECTORS) * LANES);
+        for (int step = 0; step < steps; step++) {
+            lanes column[TILE_PANELS * VECTORS];
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                column[v] = lanes_load(b + (size_t)(v / VECTORS) * panel_floats + (v % VECTORS) * LANES);
 #pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            lanes x = lanes_set(a[(size_t)r * a_stride]);
+            for (int r = 0; r < rows; r++) {
+                lanes x = lanes_set(a[(size_t)r * a_stride]);
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sums[r][v] = lanes_fma(x, column[v], sums[r][v]);
+                for (int v = 0; v < vectors; v++) sums[r][v] = lanes_fma(x, column[v], sums[r][v]);
+            }
+            a++;
+            b += GEMM_PANEL;
         }
-        a++;
-        b += GEMM_PANEL;
     }
 
 #pragma GCC unroll 4
@@ -74,29 +84,37 @@ ALWAYS_INLINE void tile(const gemm *g, int row, const int rows, int panel, const
         activate_tile(g, row, rows, panel * GEMM_PANEL, columns < panels * GEMM_PANEL ? columns : panels * GEMM_PANEL);
 }
 
-#define ROWS(n) case n: tile(g, row, n, panel, panels); break;
+#define ROWS(n) case n: tile(g, row, n, panel, panels, next); break;
 
-ALWAYS_INLINE void tile_of(const gemm *g, int row, int rows, int panel, const int panels)
+ALWAYS_INLINE void tile_of(const gemm *g, int row, int rows, int panel, const int panels, ahead next)
 {
     switch (rows) {
         ROWS(1) ROWS(2) ROWS(3)
 #if TILE_ROWS >= 6
         ROWS(4) ROWS(5) ROWS(6)
 #endif
-#if TILE_ROWS >= 14
-        ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+#if TILE_ROWS >= 8
+        ROWS(7) ROWS(8)
 #endif
     }
 }
 
 void LANES_SET(gemm)(const gemm *g, int row0, int row1, int panel0, int panel1)
 {
+    const size_t panel_floats = (size_t)GEMM_PANEL * (size_t)g->K;
     const int tiles = (row1 - row0 + TILE_ROWS - 1) / TILE_ROWS;
-    for (int panel = panel0; panel < panel1; panel += TILE_PANELS) {
+    for (int panel = panel0, panels; panel < panel1; panel += panels) {
+        panels = panel1 - panel < TILE_PANELS ? panel1 - panel : TILE_PANELS;
+        const int left = panel1 - panel - panels, coming = left < TILE_PANELS ? left : TILE_PANELS;
+        const int steps = (g->K + STRETCH - 1) / STRETCH; /* of a tile, each with its lines */
+        ahead     next = {(const char *)(g->b + (size_t)(panel + panels) * panel_floats),
+                          (int)((size_t)coming * panel_floats * sizeof(float) / LINE + (size_t)(tiles * steps) - 1) / (tiles * steps)};
         for (int t = 0; t < tiles; t++) {
             int row = row0 + (row1 - row0) * t / tiles, rows = row0 + (row1 - row0) * (t + 1) / tiles - row;
-            if (panel1 - panel >= TILE_PANELS) tile_of(g, row, rows, panel, TILE_PANELS);
-            else tile_of(g, row, rows, panel, 1);
+            if (panels == TILE_PANELS) tile_of(g, row, rows, panel, TILE_PANELS, next);
+            else if (panels == 2) tile_of(g, row, rows, panel, 2, next);
+            else tile_of(g, row, rows, panel, 1, next);
+            next.at += (size_t)(next.lines * steps) * LINE;
         }
     }
 }

@@ -49,6 +49,20 @@ static inline lanes lanes_scale(lanes x, lanes power)
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
 
+/* 1.5 * 2^23 leaves no bits for a fraction: the sum's low bits are the nearest whole number, 127 more as an exponent is.
+ * The power is multiplied by, not added to the exponent: NaN stays NaN whatever its low bits. */
+static inline lanes lanes_shifted(lanes x) { return _mm256_add_ps(x, lanes_set(12582912.0f + 127)); }
+
+static inline lanes lanes_rest(lanes x)
+{
+    return _mm256_sub_ps(x, _mm256_sub_ps(lanes_shifted(x), lanes_set(12582912.0f + 127)));
+}
+
+static inline lanes lanes_scale_near(lanes y, lanes x)
+{
+    return _mm256_mul_ps(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(lanes_shifted(x)), 23)));
+}
+
 static inline float lanes_sum(lanes x)
 {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -61,5 +75,22 @@ static inline float lanes_largest(lanes x)
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline void lanes_turn(lanes x[LANES])
+{
+    lanes y[LANES];
+    for (int i = 0; i < LANES; i += 4) { /* 4 x 4 in each half of a register */
+        const lanes a = _mm256_unpacklo_ps(x[i], x[i + 1]), b = _mm256_unpackhi_ps(x[i], x[i + 1]);
+        const lanes c = _mm256_unpacklo_ps(x[i + 2], x[i + 3]), d = _mm256_unpackhi_ps(x[i + 2], x[i + 3]);
+        y[i] = _mm256_shuffle_ps(a, c, 0x44);
+        y[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+        y[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+        y[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        x[i] = _mm256_permute2f128_ps(y[i], y[i + 4], 0x20);
+        x[i + 4] = _mm256_permute2f128_ps(y[i], y[i + 4], 0x31);
+    }
 }
 #endif

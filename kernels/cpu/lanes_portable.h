@@ -58,6 +58,12 @@ static inline lanes lanes_scale(lanes x, lanes power)
     return (lanes)((lanes_bits)x + (__builtin_convertvector(power, lanes_bits) << 23));
 }
 
+/* The same sum's low bits are that number, here 127 more as an exponent is.  The power is multiplied by, not added to
+ * the exponent: NaN stays NaN whatever its low bits. */
+static inline lanes lanes_shifted(lanes x) { return x + lanes_set(12582912.0f + 127); }
+static inline lanes lanes_rest(lanes x) { return x - (lanes_shifted(x) - lanes_set(12582912.0f + 127)); }
+static inline lanes lanes_scale_near(lanes y, lanes x) { return y * (lanes)((lanes_bits)lanes_shifted(x) << 23); }
+
 static inline float lanes_sum(lanes x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
 static inline float lanes_largest(lanes x)
@@ -66,5 +72,11 @@ static inline float lanes_largest(lanes x)
     for (int i = 1; i < LANES; i++)
         if (!(most >= x[i])) most = x[i];
     return most;
+}
+
+static inline void lanes_turn(lanes x[LANES])
+{
+    const lanes y[LANES] = {x[0], x[1], x[2], x[3]};
+    for (int i = 0; i < LANES; i++) x[i] = (lanes){y[0][i], y[1][i], y[2][i], y[3][i]};
 }
 #endif

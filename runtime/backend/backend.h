@@ -13,7 +13,7 @@
 #include "runtime/base/status.h"
 #include "runtime/model/weights.h"
 
-enum { BACKEND_ABI = 3, BACKEND_SLOTS_MAX = 3 }; /* ABI: raised whenever a struct that crosses this header changes */
+enum { BACKEND_ABI = 4, BACKEND_SLOTS_MAX = 3 }; /* ABI: raised whenever a struct that crosses this header changes */
 typedef struct backend backend; /* owns weights, workspace and threads */
 
 typedef struct {
@@ -21,6 +21,7 @@ typedef struct {
     int         max_sequences; /* S of the largest batch */
     int         threads;       /* cpu: 0: one for each core the process may use */
     const char *kernel;        /* cpu: NULL: the best this machine runs; else "portable", "avx2", "avx512" */
+    const char *precision;     /* as the version declares it: see backend_ops.precision; NULL: it declares none */
     const char *cache_dir;     /* cuda: where measured choices are kept between starts; NULL or "": nowhere */
     void (*note)(const char *line); /* what an operator should know and no failure is; NULL: nobody listens */
 } backend_reserve;
@@ -42,7 +43,17 @@ typedef struct {
     status (*collect)(backend *b, int slot, float *out, uint8_t *finite, error *err);
     void (*close)(backend *b);                   /* NULL is fine; nothing may be in a slot, unless GPU_LOST was said */
     const char *(*describe)(const backend *b);   /* "avx512, 2 threads", "NVIDIA H200": for /info and logs */
-    const char *(*precision)(const backend *b);  /* "float32", "float16", "bfloat16" */
+    /* What it computes in: "float32", "float16", "bfloat16", "int8".
+     *
+     *     declared     cpu         cuda
+     *     none         float32     float16, or bfloat16 where config.json says so
+     *     float32      float32     refused
+     *     float16      float32     float16
+     *     bfloat16     bfloat16    bfloat16
+     *     int8         int8        refused
+     *
+     * Never the chip's choice: one version gives the same vectors, up to rounding, wherever it runs. */
+    const char *(*precision)(const backend *b);
     /* What open() of such a model would take of the device's memory beside b, with b's reserve, and what of it is free:
      * estimates, in bytes; *available -1: not known.  Any thread. */
     void (*room)(const backend *b, const model_description *d, int64_t *wanted, int64_t *available);

@@ -415,6 +415,16 @@ static status build(backend *b, const model *m, backend_reserve reserve, error *
     return rc == OK ? make_graphs(b, err) : rc;
 }
 
+static status choose_element(element_type *out, const model_description *d, const char *declared, error *err)
+{
+    *out = d->precision == PRECISION_F16 ? ELEMENT_F16 : ELEMENT_BF16;
+    if (!declared) return OK;
+    if (strcmp(declared, "float16") && strcmp(declared, "bfloat16"))
+        return fail(err, BAD_INPUT, "%s: precision %s, a GPU runs float16 and bfloat16", d->name, declared);
+    *out = strcmp(declared, "float16") ? ELEMENT_BF16 : ELEMENT_F16;
+    return OK;
+}
+
 static status cuda_open(backend **out, const model *m, backend_reserve reserve, error *err)
 {
     const model_description *d = &m->description;
@@ -423,9 +433,9 @@ static status cuda_open(backend **out, const model *m, backend_reserve reserve, 
     if (!b) return fail(err, NO_MEMORY, "%s: no memory", d->name);
     status rc = cuda_device_open(&b->device, err); /* first: without a device no model is refused */
     if (rc == OK) rc = check(d, reserve, err);
+    if (rc == OK) rc = choose_element(&b->element, d, reserve.precision, err);
     if (rc != OK) goto done;
     b->shape = d->shape;
-    b->element = d->precision == PRECISION_F16 ? ELEMENT_F16 : ELEMENT_BF16;
     b->max_tokens = reserve.max_tokens;
     b->max_sequences = reserve.max_sequences;
     b->columns = backend_columns(d);

@@ -39,7 +39,7 @@ status cuda_forward_open(cuda_forward *f, cuda_device *d, kernel_stream s, const
 {
     void *scratch;
     *f = (cuda_forward){.device = d, .stream = s, .weights = w, .shape = m->shape, .eps = m->layer_norm_eps,
-                        .element = m->precision == PRECISION_F16 ? ELEMENT_F16 : ELEMENT_BF16,
+                        .element = w->element,
                         .poolings = m->task == TASK_EMBED ? m->pooling : 0, .labels = m->n_labels,
                         .activation = then_of(m->act)};
     status rc = take_workspace(f, (size_t)max_tokens, err);

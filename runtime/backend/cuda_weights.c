@@ -152,6 +152,7 @@ status cuda_weights_open(cuda_weights **out, cuda_device *d, const model *m, ele
     void         *memory;
     status        rc = OK;
     *out = NULL;
+    if (w) w->element = element;
     if (w) w->layers = calloc((size_t)layers, sizeof *w->layers);
     if (!w || !parts || !w->layers) {
         rc = fail(err, NO_MEMORY, "%s: no memory", m->description.name);

@@ -14,6 +14,7 @@ typedef struct {
 } cuda_layer;
 
 typedef struct {
+    element_type element;                                         /* of all that is void below */
     void       *word, *position, *type;                           /* [V,H], [P,H], [types,H] */
     float      *embed_gamma, *embed_beta;                         /* [H] */
     void       *pooler, *pooler_b, *classifier, *classifier_b;    /* [H,H], [H], [labels,H], [labels]; or NULL */

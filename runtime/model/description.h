@@ -14,7 +14,7 @@ typedef struct { int layers, hidden, heads, inner, vocab, positions, types; } mo
 
 typedef enum { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU } activation;
 typedef enum { TASK_EMBED, TASK_RERANK, TASK_CLASSIFY } model_task;
-typedef enum { PRECISION_F16, PRECISION_BF16 } model_precision; /* of weights and activations on a GPU; the CPU runs fp32 */
+typedef enum { PRECISION_F16, PRECISION_BF16 } model_precision; /* of a GPU where the version declares none */
 
 enum { /* in the order in which several are concatenated, as sentence-transformers does */
     POOL_CLS = 1, POOL_MAX = 2, POOL_MEAN = 4, POOL_MEAN_SQRT_LEN = 8, POOL_WEIGHTED_MEAN = 16, POOL_LAST = 32,

@@ -12,6 +12,11 @@ enum { TASKS = sizeof tasks / sizeof *tasks };
 
 bool manifest_is_name(const char *x) { return directory_is_name(x); }
 
+bool manifest_is_precision(const char *x)
+{
+    return !strcmp(x, "float32") || !strcmp(x, "float16") || !strcmp(x, "bfloat16") || !strcmp(x, "int8");
+}
+
 static const cJSON *member(const cJSON *o, const char *name) { return cJSON_GetObjectItemCaseSensitive(o, name); }
 
 static status read_text(char *to, size_t cap, const cJSON *from, const char *name, error *err)
@@ -172,8 +177,8 @@ static status read_all(manifest *m, const cJSON *t, error *err)
     if (rc == OK) rc = read_name(m->version, t, "version", err);
     if (rc == OK) rc = read_task(m, t, err);
     if (rc == OK) rc = read_text(m->precision, sizeof m->precision, t, "precision", err);
-    if (rc == OK && strcmp(m->precision, "float16") && strcmp(m->precision, "bfloat16"))
-        rc = fail(err, BAD_INPUT, "\"precision\" is \"%s\", wanted float16 or bfloat16", m->precision);
+    if (rc == OK && !manifest_is_precision(m->precision))
+        rc = fail(err, BAD_INPUT, "\"precision\" is \"%s\", wanted float32, float16, bfloat16 or int8", m->precision);
     if (rc == OK) rc = read_files(m, member(t, "files"), err);
     if (rc == OK) rc = read_sum(m->digest, t, "digest", err);
     if (rc == OK) rc = of_part(contract_read(&m->contract, member(t, "contract"), err), "contract", err);

@@ -23,7 +23,7 @@ typedef struct manifest {
     char name[MANIFEST_NAME_MAX + 1];    /* ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ */
     char version[MANIFEST_NAME_MAX + 1]; /* likewise */
     model_task task;
-    char precision[16];                  /* of the GPU: "float16", "bfloat16"; the CPU computes in float32 */
+    char precision[16];                  /* what it is computed in: see backend.h */
     int n_files;
     manifest_file *files;                /* [n_files], by name */
     char digest[65];                     /* of the list of files */
@@ -49,4 +49,5 @@ status manifest_digest(const manifest *m, char digest[65], error *err);
 status manifest_verify(const manifest *m, const directory *d, error *err);
 /* May x be a version's or a model's name? */
 bool   manifest_is_name(const char *x);
+bool   manifest_is_precision(const char *x); /* "float32", "float16", "bfloat16", "int8" */
 #endif

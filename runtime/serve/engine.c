@@ -9,6 +9,8 @@
 
 static const char CUDA_LIBRARY[] = "libbeeline_cuda.so";
 
+static const double RANK_AGREEMENT = 0.98; /* of a manifest's golden cases */
+
 enum {
     SEED_RUNS = 3,
     SEED_LEAST = 16,     /* tokens: a short query */
@@ -121,11 +123,11 @@ static status check_manifest(const engine *e, const model_description *m, error 
 {
     const manifest *said = e->manifest;
     if (!said) return OK;
-    const char *precision = m->precision == PRECISION_BF16 ? "bfloat16" : "float16";
     status rc = manifest_verify(said, e->files, err);
     if (rc == OK) rc = contract_same(&e->contract, &said->contract, err);
-    if (rc == OK && strcmp(said->precision, precision))
-        rc = fail(err, BAD_INPUT, "precision: config.json says %s, beeline.json %s", precision, said->precision);
+    if (rc == OK && e->options.precision && strcmp(said->precision, e->options.precision))
+        rc = fail(err, BAD_INPUT, "precision: %s was asked for, beeline.json declares %s", e->options.precision,
+                  said->precision);
     if (rc == OK && said->task != m->task) rc = fail(err, BAD_INPUT, "task: is another one than beeline.json says");
     return rc;
 }
@@ -144,6 +146,7 @@ static status load(engine *e, error *err)
     if (e->options.batch_tokens < m->description.max_tokens) e->options.batch_tokens = m->description.max_tokens;
     backend_reserve reserve = {.max_tokens = e->options.batch_tokens, .max_sequences = e->options.batch_sequences,
                                .threads = e->options.threads, .kernel = e->options.kernel,
+                               .precision = e->manifest ? e->manifest->precision : e->options.precision,
                                .cache_dir = e->options.cache_dir, .note = note};
     rc = check_task(&m->description, err);
     if (rc == OK) rc = directory_digest(d, e->digest, err);
@@ -155,7 +158,8 @@ static status load(engine *e, error *err)
         if (!e->rows) rc = fail(err, NO_MEMORY, "no memory for the rows of %d sequences", e->options.batch_sequences);
     }
     if (rc == OK) rc = open_device(e, m, reserve, err);
-    if (rc == OK && e->ops != &backend_cpu) rc = open_golden(e, m, reserve, err);
+    if (rc == OK && (e->ops != &backend_cpu || strcmp(e->ops->precision(e->device), "float32")))
+        rc = open_golden(e, m, reserve, err);
     if (rc == OK) { /* the description outlives the weights */
         e->description = m->description;
         memset(&m->description, 0, sizeof m->description);
@@ -215,6 +219,15 @@ status engine_golden_compare(const engine *e, const float *rows, double *least, 
             return fail(err, BAD_INPUT, "golden case %d: cosine %.6f, wanted at least %g", i + 1, seen,
                         m->golden_cosine);
     }
+    float *want = malloc((size_t)m->n_cases * (size_t)m->columns * sizeof *want);
+    if (!want) return fail(err, NO_MEMORY, "no memory for the golden rows");
+    for (int i = 0; i < m->n_cases; i++)
+        memcpy(want + (size_t)i * (size_t)m->columns, m->cases[i].row, (size_t)m->columns * sizeof *want);
+    const double agreement = golden_rank_agreement(rows, want, m->n_cases, m->columns);
+    free(want);
+    if (agreement < RANK_AGREEMENT)
+        return fail(err, BAD_INPUT, "golden cases: %.1f %% of their pairs rank as they should, wanted at least %g %%",
+                    agreement * 100, RANK_AGREEMENT * 100);
     return OK;
 }
 

@@ -14,6 +14,7 @@ typedef struct {
     int            batch_sequences;
     int            threads;         /* 0: all cores */
     const char    *kernel;          /* NULL: best */
+    const char    *precision;       /* NULL: as the manifest declares, or none; see backend.h */
     engine_backend backend;
     const char    *cache_dir;       /* as in backend_reserve */
     const char    *root;            /* not NULL: dir is the name of a directory beneath it (directory_open_beneath) */
@@ -27,7 +28,7 @@ typedef struct engine {
     model_description   description;
     const backend_ops  *ops;
     backend            *device;
-    golden             *golden;  /* NULL where the device is the CPU */
+    golden             *golden;  /* NULL where the device is the CPU and computes in float32 */
     manifest           *manifest; /* NULL: a plain directory */
     directory          *files;    /* what was read: its list is a manifest's */
     double              golden_least; /* the smallest cosine of the manifest's cases at open; 0: none were run */

@@ -16,5 +16,9 @@ void   golden_close(golden *g); /* NULL is fine */
 const batch *golden_batch(const golden *g); /* fits the reserve */
 /* rows [S,backend_columns()] of a device for golden_batch().  GPU_FAILED says the cosine seen and the limit. */
 status golden_check(const golden *g, const float *rows, error *err);
+/* Of all pairs among n rows whose cosines to a third row differ by at least GOLDEN_RANK_MARGIN in `want`, the share that
+ * stands in the same order in `rows`: what a search engine sees of a precision.  1 where there is no such pair. */
+static const double GOLDEN_RANK_MARGIN = 0.02;
+double golden_rank_agreement(const float *rows, const float *want, int n, int columns);
 double golden_cosine(const float *x, const float *y, int n); /* NaN where one of them is none, or zero */
 #endif

@@ -1,5 +1,6 @@
 /* Sentence vectors of the real model against a float64 reference (golden/data/README.md): 361 texts, every length from
- * 3 to 256 tokens, alone and in company, on every set of kernels that this machine runs. */
+ * 3 to 256 tokens, alone and in company, on every set of kernels that this machine runs; of the lower precisions every
+ * fourth text. */
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,21 +8,28 @@
 #include <string.h>
 #include "kernels/cpu/kernels.h"
 #include "runtime/backend/backend.h"
+#include "runtime/serve/golden.h"
+#include "tests/support/kernel_sets.h"
 #include "tests/support/reference.h"
 
 enum { ROWS = REFERENCE_ROWS, DIMENSIONS = REFERENCE_DIMENSIONS, BATCH_TOKENS = 2048, BATCH_ROWS = 64 };
 static const double BAR = 2e-6;
 
+/* What each precision may cost: of a component, of a row's direction, of the order of neighbours. */
+typedef struct { const char *name; double error, cosine, agreement; int sample; } limit;
+static const limit BFLOAT16 = {"bfloat16", 2e-3, 0.9998, 0.999, 4}, INT8 = {"int8", 0.03, 0.99, 0.98, 4};
+
 /* A sanitizer makes the arithmetic some twenty times slower: then a sample, spread over all lengths. */
 static int stride(void) { return *BEELINE_SANITIZED ? 24 : 1; }
 
-static backend *open_backend(const kernels *k)
+static backend *open_backend(const kernels *k, const char *precision)
 {
     model   *m = reference_read() ? reference_model() : NULL;
     backend *b = NULL;
     error    err;
     CU_ASSERT_PTR_NOT_NULL(m);
-    const backend_reserve reserve = {.max_tokens = BATCH_TOKENS, .max_sequences = BATCH_ROWS, .kernel = k->name};
+    const backend_reserve reserve = {.max_tokens = BATCH_TOKENS, .max_sequences = BATCH_ROWS, .kernel = k->name,
+                                     .precision = precision};
     if (m && backend_cpu.open(&b, m, reserve, &err) != OK)
         fprintf(stderr, "%s\n", err.text);
     model_close(m);
@@ -93,7 +101,7 @@ static void check(const kernels *k)
         printf(" (%s skipped: this machine lacks the instructions)", k->name);
         return;
     }
-    backend *b = open_backend(k);
+    backend *b = open_backend(k, NULL);
     if (!b) return;
     double single = run_alone(b, sample, alone), company = run_mixed(b, sample, mixed);
     printf(" (largest error %.2g alone, %.2g in company)", single, company);
@@ -104,6 +112,34 @@ static void check(const kernels *k)
     CU_ASSERT_EQUAL(different, 0);
     backend_cpu.close(b);
 }
+
+static void check_low(const kernels *k, const limit *l)
+{
+    static float alone[ROWS][DIMENSIONS], mixed[ROWS][DIMENSIONS], want[ROWS][DIMENSIONS];
+    const int    sample = *BEELINE_SANITIZED ? stride() : l->sample;
+    backend     *b = open_backend(k, l->name);
+    if (!b) return;
+    CU_ASSERT_STRING_EQUAL(backend_cpu.precision(b), l->name);
+    const double worst = fmax(run_alone(b, sample, alone), run_mixed(b, sample, mixed));
+    double       least = 1;
+    int          different = 0, n = 0;
+    for (int i = 0; i < ROWS; i += sample, n++) {
+        different += memcmp(alone[i], mixed[i], sizeof alone[i]) != 0;
+        memcpy(want[n], reference_vector(i), sizeof want[n]);
+        memcpy(mixed[n], mixed[i], sizeof mixed[n]);
+        least = fmin(least, golden_cosine(mixed[n], want[n], DIMENSIONS));
+    }
+    const double agreement = golden_rank_agreement(mixed[0], want[0], n < 40 ? n : 40, DIMENSIONS);
+    printf(" (%s: error %.2g, cosine %.6f, rank %.4f)", k->name, worst, least, agreement);
+    CU_ASSERT(worst <= l->error && least >= l->cosine && agreement >= l->agreement);
+    CU_ASSERT_EQUAL(different, 0);
+    backend_cpu.close(b);
+}
+
+static void check_bfloat16(const kernels *k) { check_low(k, &BFLOAT16); }
+static void check_int8(const kernels *k) { check_low(k, &INT8); }
+static void bfloat16_on_every_set(void) { kernel_sets_each(check_bfloat16); }
+static void int8_on_every_set(void) { kernel_sets_each(check_int8); }
 
 static void every_text_within_2e_6_on_avx512(void) { check(kernels_find("avx512")); }
 static void every_text_within_2e_6_on_avx2(void) { check(kernels_find("avx2")); }
@@ -117,4 +153,8 @@ void vectors_suite(CU_pSuite s)
                 every_text_within_2e_6_on_avx2);
     CU_add_test(s, "portable: 361 texts within 2e-6 of float64, the same bits alone and in company",
                 every_text_within_2e_6_on_portable);
+    CU_add_test(s, "bfloat16 on every set: cosine 0.9998, error 2e-3, neighbours in order, the same bits in company",
+                bfloat16_on_every_set);
+    CU_add_test(s, "int8 on every set: cosine 0.99, error 0.03, neighbours in order, the same bits in company",
+                int8_on_every_set);
 }

@@ -136,16 +136,22 @@ static void tiny_free(tiny *t)
 }
 
 /* Ends `t`. */
-static backend *open_backend(tiny *t, int threads, const char *kernel)
+static backend *open_backend_at(tiny *t, int threads, const char *kernel, const char *precision)
 {
     backend *b = NULL;
     error    err = {""};
     const backend_reserve reserve = {
-        .max_tokens = MOST_TOKENS, .max_sequences = MOST_SEQUENCES, .threads = threads, .kernel = kernel};
+        .max_tokens = MOST_TOKENS, .max_sequences = MOST_SEQUENCES, .threads = threads, .kernel = kernel,
+        .precision = precision};
     CU_ASSERT_EQUAL(backend_cpu.open(&b, &t->m, reserve, &err), OK);
     for (int i = 0; i < t->n; i++) memset((void *)t->tensors[i].data, 0xff, t->tensors[i].elements * sizeof(float));
     tiny_free(t); /* here, and overwritten: a backend that kept a pointer would show it in every test below */
     return b;
+}
+
+static backend *open_backend(tiny *t, int threads, const char *kernel)
+{
+    return open_backend_at(t, threads, kernel, NULL);
 }
 
 static backend *open_tiny(int poolings, activation act, int threads, const char *kernel)
@@ -321,12 +327,12 @@ static void heads_agree(void) { kernel_sets_each(check_heads); }
 static void every_pooling_agrees(void) { kernel_sets_each(check_poolings); }
 static void every_activation_agrees(void) { kernel_sets_each(check_activations); }
 
-static void check_company(const kernels *k)
+static void check_company_at(const kernels *k, const char *precision)
 {
     texts in;
     error err;
     for (int threads = 1; threads <= 3; threads++) {
-        backend *b = open_tiny(POOL_MEAN, ACTIVATION_GELU, threads, k->name);
+        backend *b = open_backend_at(tiny_make(POOL_MEAN, ACTIVATION_GELU), threads, k->name, precision);
         pack(&in, 0, MOST_SEQUENCES);
         CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
         for (int text = 0; text < MOST_SEQUENCES; text++) {
@@ -339,7 +345,40 @@ static void check_company(const kernels *k)
     }
 }
 
+static void check_company(const kernels *k)
+{
+    check_company_at(k, "float32");
+    check_company_at(k, "bfloat16");
+    check_company_at(k, "int8");
+}
+
 static void a_text_has_the_same_bits_alone_and_in_company(void) { kernel_sets_each(check_company); }
+
+/* The declared precision, whatever the set; float16 is a GPU's, and wider here. */
+static void check_precision(const kernels *k)
+{
+    static const struct { const char *declared, *runs; double error; } rows[] = {
+        {NULL, "float32", 1e-6}, {"float32", "float32", 1e-6}, {"float16", "float32", 1e-6},
+        {"bfloat16", "bfloat16", 0.02}, {"int8", "int8", 0.06}};
+    texts in;
+    error err;
+    float first[MOST_SEQUENCES * H];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        backend *b = open_backend_at(tiny_make(POOL_MEAN, ACTIVATION_GELU), 2, k->name, rows[i].declared);
+        CU_ASSERT_STRING_EQUAL(backend_cpu.precision(b), rows[i].runs);
+        pack(&in, 0, MOST_SEQUENCES);
+        memset(in.normalize, 1, sizeof in.normalize);
+        CU_ASSERT_EQUAL(backend_forward(&backend_cpu, b, &in.in, out, &err), OK);
+        if (!i) memcpy(first, out, sizeof first);
+        double worst = 0;
+        for (int n = 0; n < MOST_SEQUENCES * H; n++) worst = fmax(worst, fabs((double)out[n] - (double)first[n]));
+        CU_ASSERT(worst <= rows[i].error);
+        CU_ASSERT((worst > 1e-5) == (strcmp(rows[i].runs, "float32") != 0)); /* it is no float32 under another name */
+        backend_cpu.close(b);
+    }
+}
+
+static void a_version_runs_at_its_precision(void) { kernel_sets_each(check_precision); }
 
 static void a_batch_allocates_nothing(void)
 {
@@ -521,6 +560,8 @@ void backend_cpu_suite(CU_pSuite s)
     CU_add_test(s, "tanh GELU and ReLU agree with the plain encoder", every_activation_agrees);
     CU_add_test(s, "a text has the same bits alone and in company, on 1 to 3 threads",
                 a_text_has_the_same_bits_alone_and_in_company);
+    CU_add_test(s, "a version runs at the precision that it declares, near the float32 rows, on every set",
+                a_version_runs_at_its_precision);
     CU_add_test(s, "a batch allocates nothing", a_batch_allocates_nothing);
     CU_add_test(s, "types count, and no types are all 0", no_types_are_all_zero);
     CU_add_test(s, "NaN in one text stays in its row, which is marked", nan_stays_with_its_text);
