@@ -171,13 +171,13 @@ static status bad_line(const char *file, int line, const char *wanted, error *er
     return fail(err, BAD_INPUT, "%.120s, line %d: wanted %s", file, line, wanted);
 }
 
-/* The first number of a line: ms, never falling. */
+/* The first number of a line: seconds, never falling. */
 static status read_due(simulation_record *r, const char *text, const char **rest, const char *file, error *err)
 {
-    const double due_ms = number_at(text, rest);
-    const int64_t due_ns = due_ms < 1e12 ? (int64_t)(due_ms * 1e6) : -1;
+    const double due_s = number_at(text, rest);
+    const int64_t due_ns = due_s < 1e9 ? (int64_t)(due_s * 1e9) : -1;
     if (*rest == text || due_ns < 0 || (r->n && due_ns < r->at_ns[r->n - 1]))
-        return bad_line(file, r->n + 1, "when it is due, ms, no earlier than the line before", err);
+        return bad_line(file, r->n + 1, "when it is due, s, no earlier than the line before", err);
     if (r->n == LOAD_REQUESTS_MAX) return fail(err, BAD_INPUT, "%.120s: more than %d lines", file, LOAD_REQUESTS_MAX);
     const status rc = grow(r, &r->at_ns, err);
     if (rc == OK) r->at_ns[r->n] = due_ns;

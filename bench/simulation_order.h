@@ -1,6 +1,7 @@
 /* simulation_order.h - what `simulate` shall find out: the command's words, understood and checked, and the files they
  * name, read.  --rate, --arrivals, --duration, --tokens, --lengths, --inputs, --seed, --deadline-ms and --priority are
- * those of `load`; --arrivals also takes burst:3x50ms and file:FILE, of due times in ms, one a line. */
+ * those of `load`; --arrivals also takes burst:3x50ms and file:FILE, of due times in seconds, one a
+ * line. */
 #ifndef BENCH_SIMULATION_ORDER_H
 #define BENCH_SIMULATION_ORDER_H
 #include "load_plan.h"
