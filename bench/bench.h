@@ -19,6 +19,9 @@ typedef struct {
     /* load: as they stand in the command, NULL: not given */
     const char *rate, *arrivals, *duration, *connections, *tokens, *lengths, *inputs, *seed, *deadline_ms, *priority,
         *leave, *concurrency, *warmup, *ops, *hist;
+    /* simulate: likewise */
+    const char *capacity, *workload, *slo, *replicas, *plan, *failures, *zones, *price, *autoscale, *balancer, *loops,
+        *max_wait, *batch_tokens, *dimensions;
     int         quick;  /* 1: small shapes and few rounds, to see that it works and not how fast */
     report     *report;
 } bench_options;
@@ -29,5 +32,6 @@ bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU
 bench_run bench_load;      /* target URL; 3: the run is invalid */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
 bench_run bench_host;      /* no target */
+bench_run bench_simulate;  /* no target; 1: the objective does not hold */
 bench_run bench_report;    /* arguments: result files; html */
 #endif

@@ -17,6 +17,8 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"load", "URL", "a server under load: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
      false},
+    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
+     false},
     {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
@@ -54,6 +56,25 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--deadline-ms", "N", "load: sent as x-deadline-ms", offsetof(bench_options, deadline_ms)},
     {"--priority", "WHICH", "load: sent as x-priority: interactive or bulk", offsetof(bench_options, priority)},
     {"--leave", "SHARE", "load: of the requests, close 1 to 50 ms after sending", offsetof(bench_options, leave)},
+    {"--capacity", "FILE", "simulate: capacity.json of `beeline calibrate`", offsetof(bench_options, capacity)},
+    {"--workload", "FILE", "simulate: a request a line: when it is due, s, and tokens of its texts",
+     offsetof(bench_options, workload)},
+    {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's)", offsetof(bench_options, slo)},
+    {"--replicas", "N..M", "simulate: so many, or the least of a range that holds the objective (1)",
+     offsetof(bench_options, replicas)},
+    {"--plan", "N/s", "simulate: the fleet for so many requests/s, its wires and cost", offsetof(bench_options, plan)},
+    {"--failures", "MTBF/MTTR", "simulate: a replica fails after 30d, is repaired in 10m (never)",
+     offsetof(bench_options, failures)},
+    {"--zones", "N", "simulate: the largest of so many may be lost (1: none)", offsetof(bench_options, zones)},
+    {"--price", "X", "simulate: of a replica for an hour", offsetof(bench_options, price)},
+    {"--autoscale", "HOW", "simulate: to a load of 0.7, or 0.7/0s/5m with the windows up and down (no)",
+     offsetof(bench_options, autoscale)},
+    {"--balancer", "HOW", "simulate: turns or least, the fewest outstanding (turns)", offsetof(bench_options, balancer)},
+    {"--loops", "N", "simulate: a replica's threads for connections (1)", offsetof(bench_options, loops)},
+    {"--max-wait", "TIME", "simulate: as the server's (1s)", offsetof(bench_options, max_wait)},
+    {"--batch-tokens", "N", "simulate: as the server's (the largest batch calibrated)",
+     offsetof(bench_options, batch_tokens)},
+    {"--dimensions", "N", "simulate: floats of a reply's row, for the wires (384)", offsetof(bench_options, dimensions)},
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
@@ -63,7 +84,7 @@ static int help(FILE *f)
     fprintf(f, "usage: beeline-bench BENCH [arguments] [options]\n\n");
     for (int i = 0; i < BENCHES; i++)
         fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
-    fprintf(f, "  %-10s %-11s all of these but load and report\n\n", "all", "DIR");
+    fprintf(f, "  %-10s %-11s all of these but load, simulate and report\n\n", "all", "DIR");
     for (int i = 0; i < OPTIONS; i++)
         fprintf(f, "  %-13s %-8s %s\n", options[i].name, options[i].value ? options[i].value : "", options[i].what);
     fprintf(f, "\nDIR is a model directory; SHAPE is tiny, minilm, base or large, with random weights.\n");
@@ -128,8 +149,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
-        /* load measures a server that somebody has started, report nothing */
-        if (all && (benches[i].run == bench_load || benches[i].run == bench_report)) continue;
+        /* load measures a server that somebody has started, simulate and report nothing */
+        const bool alone = benches[i].run == bench_load || benches[i].run == bench_simulate || benches[i].run == bench_report;
+        if (all && alone) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;
