@@ -6,11 +6,11 @@
 static float element(const quantize *q, int m, int k)
 {
     const size_t at = (size_t)m * q->x_stride + (size_t)k;
-    if (q->x) return q->x[at];
-    const uint32_t bits = (uint32_t)q->x16[at] << 16;
+    const uint32_t bits = q->x ? 0 : (uint32_t)q->x16[at] << 16;
     float x;
     memcpy(&x, &bits, sizeof x);
-    return x;
+    if (q->x) x = q->x[at];
+    return q->inverse ? x * q->inverse[k] : x;
 }
 
 void quantize_plain(const quantize *q)

@@ -1,5 +1,6 @@
 /* quantize.h - rows of activations as bytes, each row with its scale: what gemm_int8.h multiplies.
  *
+ *     x = number * inverse of its column, where there are inverses
  *     scale = largest |x| / 127        byte = x / scale, to nearest even, + 128        x = (byte - 128) * scale, nearly
  *
  * A row has depth = gemm_int8_depth(K) bytes; those beyond K are 128, which is 0.  A row of zeros, or of numbers so
@@ -15,6 +16,7 @@ typedef struct {
     int M, K;
     const float *x;              /* [M,K], or NULL */
     const uint16_t *x16;         /* [M,K] bfloat16, where x is NULL */
+    const float *inverse;        /* [K], or NULL: of what the columns of the weight were multiplied by */
     uint8_t *out;                /* [M, depth] */
     float *scale;                /* [M] */
     size_t x_stride, out_stride; /* elements from row to row */

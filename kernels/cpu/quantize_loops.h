@@ -12,8 +12,9 @@ static inline lanes elements(const quantize *q, size_t row, int k)
 {
     const int left = q->K - k;
     if (left <= 0) return lanes_set(0);
-    if (q->x) return lanes_load_n(q->x + row * q->x_stride + (size_t)k, left);
-    return lanes_load_bf16_n(q->x16 + row * q->x_stride + (size_t)k, left);
+    const size_t at = row * q->x_stride + (size_t)k;
+    const lanes x = q->x ? lanes_load_n(q->x + at, left) : lanes_load_bf16_n(q->x16 + at, left);
+    return q->inverse ? lanes_mul(x, lanes_load_n(q->inverse + k, left)) : x;
 }
 
 void LANES_SET(quantize)(const quantize *q, int row0, int row1)

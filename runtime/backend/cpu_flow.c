@@ -34,6 +34,7 @@ typedef struct {
     product          product; /* the step under way */
     int              head_chunks;
     layer_norm       norm;
+    const cpu_dense *next; /* what multiplies x after the norm; NULL after the last one */
     quantize         quantize;
 } flow;
 
@@ -120,13 +121,14 @@ static int row_end(const flow *f, int task)
 /* x, whose rows were just written, as what the next product multiplies. */
 static void convert(const flow *f, int row0, int row1)
 {
+    if (!f->next) return;
     const cpu_room *r = &f->m->room;
     if (f->x16)
         f->m->k->narrow(&(narrow){.columns = f->H, .in = f->x, .out = f->x16, .in_stride = r->x_stride,
                                   .out_stride = r->x_stride},
                         row0, row1);
     if (f->bytes)
-        f->m->k->quantize(&(quantize){.M = f->rows.T, .K = f->H, .x = f->x, .out = f->bytes, .scale = f->scales,
+        f->m->k->quantize(&(quantize){.M = f->rows.T, .K = f->H, .x = f->x, .inverse = f->next->inverse, .out = f->bytes, .scale = f->scales,
                                       .x_stride = r->x_stride, .out_stride = r->bytes_stride},
                           row0, row1);
 }
@@ -150,8 +152,9 @@ static void norm_task(void *context, int task, int worker)
     convert(f, task * ROW_BLOCK, row_end(f, task));
 }
 
-static void run_norm(flow *f, const float *gamma, const float *beta)
+static void run_norm(flow *f, const float *gamma, const float *beta, const cpu_dense *next)
 {
+    f->next = next;
     f->norm.gamma = gamma;
     f->norm.beta = beta;
     run(f, blocks_of(f->rows.T, ROW_BLOCK), norm_task);
@@ -321,16 +324,16 @@ static void pool_task(void *context, int task, int worker)
     finite_task(context, task, worker);
 }
 
-static void run_layer(flow *f, const cpu_layer *l)
+static void run_layer(flow *f, const cpu_layer *l, const cpu_dense *next)
 {
     const cpu_room *r = &f->m->room;
     run_dense(f, &l->qkv, operand_x(f), f->qkv, r->qkv_stride, GEMM_LINEAR);
     run_attention(f);
     run_dense(f, &l->attention_out, operand_of(f, f->context, f->H, r->x_stride), f->x, r->x_stride, GEMM_LINEAR);
-    run_norm(f, l->norm1_gamma, l->norm1_beta);
+    run_norm(f, l->norm1_gamma, l->norm1_beta, &l->inner);
     run_dense(f, &l->inner, operand_x(f), f->inner, r->inner_stride, f->m->activation);
     run_dense(f, &l->outer, operand_of(f, f->inner, f->I, r->inner_stride), f->x, r->x_stride, GEMM_LINEAR);
-    run_norm(f, l->norm2_gamma, l->norm2_beta);
+    run_norm(f, l->norm2_gamma, l->norm2_beta, next);
 }
 
 static void run_head_product(flow *f, const cpu_dense *d, const float *a, float *c, size_t c_stride)
@@ -381,8 +384,10 @@ void cpu_flow_run(const cpu_model *m, const cpu_rows *rows)
     f.rows.blocks[0] = 0;
     for (int s = 0; s < rows->S; s++)
         f.rows.blocks[s + 1] = f.rows.blocks[s] + blocks_of(rows->starts[s + 1] - rows->starts[s], QUERY_BLOCK);
+    f.next = &w->layers[0].qkv;
     run(&f, blocks_of(rows->T, ROW_BLOCK), embed_task);
-    for (int i = 0; i < w->shape.layers; i++) run_layer(&f, &w->layers[i]);
+    const int last = w->shape.layers - 1;
+    for (int i = 0; i <= last; i++) run_layer(&f, &w->layers[i], i < last ? &w->layers[i + 1].qkv : NULL);
     if (w->labels) run_head(&f);
     else run(&f, rows->S, pool_task);
 }

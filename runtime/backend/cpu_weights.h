@@ -23,6 +23,11 @@ typedef struct {
         gemm_int8_weight int8;
     } w;
     float *bias; /* [N] */
+    /* [K] of CPU_INT8 where a LayerNorm comes before, else NULL.  Some columns of its output are many times larger than
+     * others, and would leave them few steps of a byte: a column is divided by the root of its size over that of its
+     * weights, which are multiplied by it instead.  Its size is what gamma and beta say: |beta| + 3 |gamma|.
+     * (Xiao et al., SmoothQuant, arXiv 2211.10438, without its calibration.) */
+    float *inverse;
 } cpu_dense;
 
 typedef struct {
