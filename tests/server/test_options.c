@@ -36,7 +36,7 @@ static void precedence(void)
     char line[160];
     CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 0, line));
     CU_ASSERT_STRING_EQUAL(line, "listen=127.0.0.1:8080 (default)");
-    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 14, line));
+    CU_ASSERT_TRUE(options_line(&o, COMMAND_SERVE, 15, line));
     CU_ASSERT_STRING_EQUAL(line, "batch-tokens=77 (environment)");
     CU_ASSERT_FALSE(options_line(&o, COMMAND_SERVE, 99, line));
 }

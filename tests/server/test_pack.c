@@ -18,6 +18,7 @@ static options words(void)
                      .threads = 1,
                      .batch_tokens = 256,
                      .batch_sequences = 4,
+                     .precision = "auto",
                      .slo = "p99=100ms",
                      .objective_ms = 100,
                      .objective_ratio = 0.99,
@@ -64,6 +65,19 @@ static void begin(void)
 {
     folder = tiny_folder_make();
     tiny_model_write(folder, (tiny_model){.pooling = "mean_tokens", .normalize = 1});
+}
+
+/* The rows are float32's; what is declared is tried before it is written, and stands in the manifest. */
+static void a_precision_is_declared_and_tried(void)
+{
+    begin();
+    options o = words();
+    o.precision = "int8";
+    says(pack_command, o, EXIT_OK, "precision    int8");
+    says(check_command, words(), EXIT_OK, ", int8\n");
+    o.precision = "float32";
+    says(check_command, o, EXIT_REFUSED, "precision: float32 was asked for, beeline.json declares int8");
+    tiny_folder_remove(folder);
 }
 
 static void packed_is_checked(void)
@@ -193,6 +207,8 @@ static void every_break_is_a_line(void)
 void pack_suite(CU_pSuite s)
 {
     CU_add_test(s, "a directory that was packed is checked", packed_is_checked);
+    CU_add_test(s, "a precision is tried before it is declared, and asked for in vain where another is declared",
+                a_precision_is_declared_and_tried);
     CU_add_test(s, "packing twice gives the same bytes; an old manifest is not looked at", the_same_bytes);
     CU_add_test(s, "what is not said or not right is refused by name", what_it_does_not_vouch_for);
     CU_add_test(s, "golden rows that are brought must be this model's", golden_rows_that_are_brought);

@@ -210,7 +210,36 @@ static void a_directory_is_what_it_says(void)
     tampered("vocab.txt", "[PAD]", "[PAP]", "vocab.txt: ");
     tampered(MANIFEST_FILE, "\"dimensions\": 32", "\"dimensions\": 31", "beeline.json");
     tampered(MANIFEST_FILE, "\"pooling\": \"mean\"", "\"pooling\": \"cls\"", "contract: pooling is \"mean\"");
-    tampered(MANIFEST_FILE, "\"float16\"", "\"bfloat16\"", "precision: config.json says float16");
+    tampered(MANIFEST_FILE, "\"float16\"", "\"float8\"", "\"precision\" is \"float8\"");
+}
+
+static void computes(engine_options how, const char *precision)
+{
+    engine *e;
+    error err;
+    CU_ASSERT_EQUAL_FATAL(open_engine(&e, ENGINE_CPU, how, &err), OK);
+    CU_ASSERT_STRING_EQUAL(e->ops->precision(e->device), precision);
+    CU_ASSERT_EQUAL(e->golden != NULL, strcmp(precision, "float32") != 0);
+    engine_close(e);
+}
+
+/* float32 is the default on every CPU; a lower one is the version's choice or the command's, and they must not differ. */
+static void precision_is_the_versions(void)
+{
+    engine *e = NULL;
+    error err;
+    begin(embedding);
+    computes((engine_options){0}, "float32");
+    computes((engine_options){.precision = "bfloat16"}, "bfloat16");
+    computes((engine_options){.precision = "int8"}, "int8");
+    bundle_pack(folder, "1.0");
+    computes((engine_options){0}, "float32"); /* float16 is a GPU's */
+    CU_ASSERT_EQUAL(open_engine(&e, ENGINE_CPU, (engine_options){.precision = "int8"}, &err), BAD_INPUT);
+    CU_ASSERT_STRING_EQUAL(err.text, "precision: int8 was asked for, beeline.json declares float16");
+    tiny_file_patch(folder, MANIFEST_FILE, "\"float16\"", "\"bfloat16\"");
+    computes((engine_options){0}, "bfloat16");
+    computes((engine_options){.precision = "bfloat16"}, "bfloat16");
+    tiny_folder_remove(folder);
 }
 
 static void golden_cases_are_run_unless_beside(void)
@@ -423,6 +452,8 @@ void engine_suite(CU_pSuite s)
     CU_add_test(s, "G90 an idle device is checked again and again; wrong rows end it", an_idle_device_is_checked);
     CU_add_test(s, "a packed directory that was changed is refused by name before the device is touched",
                 a_directory_is_what_it_says);
+    CU_add_test(s, "a version computes at the precision that it declares, or the command asks for; float32 without",
+                precision_is_the_versions);
     CU_add_test(s, "golden cases are run at open, and none where another engine serves",
                 golden_cases_are_run_unless_beside);
 }
