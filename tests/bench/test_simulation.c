@@ -209,6 +209,28 @@ static void a_request_alone_takes_what_is_calibrated(void)
     CU_ASSERT_DOUBLE_EQUAL(figures.replica_hours, 10 / 3600.0, 1e-9);
 }
 
+/* Of 100 tokens: one takes 2 ms, two 3, three 4.  A staged batch is cut 20 us before the first is done, so that it has
+ * what came at 0.5 and 1.5 ms and not what comes 10 us before; without a slot for it, it is cut when the device is
+ * free. */
+static void the_next_batch_is_cut_late(void)
+{
+    static const int hundred[] = {100};
+    int64_t at_ns[] = {0, MS / 2, 3 * MS / 2, 2 * MS - 10000};
+    const simulation_record record = {.at_ns = at_ns, .n = 4};
+    simulation_mix mix = usual_mix(0, 0);
+    simulation_input in = usual_input();
+    mix.lengths = hundred;
+    mix.n_lengths = 1;
+    mix.record = &record;
+    run(&figures, &in, &mix);
+    CU_ASSERT_TRUE(figures.batches == 3 && figures.batch_octaves[1] == 1);
+    CU_ASSERT_DOUBLE_EQUAL(figures.latency_ns, (2 + 4.5 + 3.5 + 5.01) * MS, 1);
+    in.slots = 1;
+    run(&figures, &in, &mix);
+    CU_ASSERT_TRUE(figures.batches == 2 && figures.largest_sequences == 3);
+    CU_ASSERT_DOUBLE_EQUAL(figures.latency_ns, (2 + 5.5 + 4.5 + 4.01) * MS, 1);
+}
+
 /* The quartiles of the times of batches of one are those of the row. */
 static void service_times_spread_as_the_table_says(void)
 {
@@ -345,6 +367,7 @@ void simulation_suite(CU_pSuite s)
     CU_add_test(s, "latency rises with the load", latency_rises_with_the_load);
     CU_add_test(s, "a request alone takes what is calibrated, to the nanosecond",
                 a_request_alone_takes_what_is_calibrated);
+    CU_add_test(s, "a staged batch is cut just before the device is free", the_next_batch_is_cut_late);
     CU_add_test(s, "service times spread about their median as the table says", service_times_spread_as_the_table_says);
     CU_add_test(s, "a slow host is a bottleneck, and more threads relieve it", a_slow_host_is_a_bottleneck_of_its_own);
     CU_add_test(s, "past the capacity who is let in is answered in time, the rest is refused",
