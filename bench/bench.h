@@ -15,9 +15,10 @@ typedef struct {
     const char *filter; /* only rows whose name has this in it; NULL: all */
     const char *json;   /* where the report goes; NULL: nowhere */
     const char *html;   /* where it goes as a page; NULL: nowhere */
+    const char *csv;    /* likewise */
     /* load: as they stand in the command, NULL: not given */
     const char *rate, *arrivals, *duration, *connections, *tokens, *lengths, *inputs, *seed, *deadline_ms, *priority,
-        *leave;
+        *leave, *concurrency, *warmup, *ops, *hist;
     /* simulate: likewise */
     const char *capacity, *workload, *slo, *replicas, *plan, *failures, *zones, *price, *autoscale, *balancer, *loops,
         *max_wait, *batch_tokens, *dimensions;

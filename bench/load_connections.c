@@ -15,13 +15,15 @@
 
 enum { EVENTS = 64, READ_BYTES = 65536 };
 static const int64_t SECOND_NS = 1000000000, CONNECT_NS = 10000000000, RETRY_NS = 100000000, START_NS = 20000000,
-                     LEAVE_LEAST_NS = 1000000, LEAVE_MOST_NS = 50000000;
+                     WARM_START_NS = 200000, WINDOW_NS = 500000000, LEAVE_LEAST_NS = 1000000, LEAVE_MOST_NS = 50000000;
 
 typedef enum { CLOSED, CONNECTING, FREE, BUSY } connection_state;
 typedef struct connection {
     connection_state state;
     int fd;                   /* -1: CLOSED */
     int request;              /* BUSY: its place in the schedule */
+    int64_t due_ns;           /* BUSY: when it should have been sent */
+    load_tally *t;            /* BUSY: where its end counts */
     bool leaves;              /* BUSY: will close at the deadline */
     size_t unsent;            /* BUSY: bytes of the request that the kernel has not taken */
     int64_t free_ns, sent_ns; /* since when it is FREE; when its request began to be sent */
@@ -32,7 +34,9 @@ typedef struct connection {
 
 typedef struct {
     const load_job *job;
+    const load_schedule *schedule; /* this and what follows: of the warm-up, then of the run */
     load_tally *t;
+    load_window window; /* since the last look at it: the warm-up's, or the second that is shown */
     struct addrinfo *address;
     int epoll, timer;
     connection *all;
@@ -40,7 +44,7 @@ typedef struct {
     TAILQ_HEAD(, connection) spare; /* CLOSED by the server when idle: opened again when a request has need of one */
     int established, busy, failure; /* failure: errno of the last connection that could not be made */
     int due, taken;                 /* the FIFO */
-    int64_t start_ns, end_ns, next_progress_ns;
+    int64_t start_ns, end_ns, next_look_ns;
     int64_t next_deadline_ns; /* no connection's is before it */
     char bytes[READ_BYTES];
 } run;
@@ -59,6 +63,15 @@ static void set_deadline(run *r, connection *k, int64_t at_ns)
     if (at_ns < r->next_deadline_ns) r->next_deadline_ns = at_ns;
 }
 
+/* One of t's counters, and where that time is shown. */
+static void count_error(run *r, load_tally *t, int64_t *counter)
+{
+    ++*counter;
+    if (t != r->t) return;
+    r->window.errors++;
+    load_windows_error(&t->windows, clock_ns() - r->start_ns);
+}
+
 /* Whatever it was doing is over. */
 static void shut(run *r, connection *k)
 {
@@ -73,7 +86,7 @@ static void shut(run *r, connection *k)
 
 static void fail_connect(run *r, connection *k, int why)
 {
-    r->t->connects_failed++;
+    count_error(r, r->t, &r->t->connects_failed);
     r->failure = why;
     shut(r, k);
     set_deadline(r, k, clock_ns() + RETRY_NS);
@@ -121,13 +134,13 @@ static void set_free(run *r, connection *k)
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static int64_t due_ns(const run *r, int request) { return r->start_ns + r->job->schedule->at_ns[request]; }
+static int64_t due_ns(const run *r, int request) { return r->start_ns + r->schedule->at_ns[request]; }
 
 /* A failure is left to the event that follows it, so that one place ends requests. */
 static void send_rest(run *r, connection *k)
 {
     const load_requests *pool = r->job->requests;
-    const int body = (int)(load_chance(r->job->plan->seed, LOAD_BODY, k->request) * pool->n);
+    const int body = load_requests_body(pool, r->job->plan->seed, k->request);
     const ssize_t sent = send(k->fd, pool->bytes + pool->starts[body + 1] - k->unsent, k->unsent, MSG_NOSIGNAL);
     const bool was_partial = k->unsent < pool->starts[body + 1] - pool->starts[body];
     if (sent > 0) k->unsent -= (size_t)sent;
@@ -139,11 +152,12 @@ static void begin(run *r, connection *k, int request)
 {
     const load_plan *p = r->job->plan;
     const load_requests *pool = r->job->requests;
-    const int body = (int)(load_chance(p->seed, LOAD_BODY, request) * pool->n);
+    const int body = load_requests_body(pool, p->seed, request);
     TAILQ_REMOVE(&r->free, k, free);
     k->state = BUSY;
     r->busy++;
     k->request = request;
+    k->t = r->t;
     k->unsent = pool->starts[body + 1] - pool->starts[body];
     k->leaves = load_chance(p->seed, LOAD_LEAVES, request) < p->leave;
     load_reply_begin(&k->reply);
@@ -152,20 +166,34 @@ static void begin(run *r, connection *k, int request)
     k->sent_ns = clock_ns();
     send_rest(r, k);
     set_deadline(r, k, k->sent_ns + (k->leaves ? leave_ns : p->timeout_ns));
-    const int64_t could_ns = k->free_ns > due_ns(r, request) ? k->free_ns : due_ns(r, request);
-    load_latency_record(&r->t->lateness, k->sent_ns - could_ns);
+    k->due_ns = p->arrivals == LOAD_CLOSED ? k->sent_ns : due_ns(r, request);
+    const int64_t could_ns = k->free_ns > k->due_ns ? k->free_ns : k->due_ns;
+    if (p->arrivals != LOAD_CLOSED) load_latency_record(&r->t->lateness, k->sent_ns - could_ns);
     r->t->sent++;
     if (k->sent_ns >= r->end_ns) r->t->sent_late++;
+}
+
+/* All that is free sends, as long as the run lasts. */
+static void serve_closed(run *r)
+{
+    const int64_t now_ns = clock_ns();
+    if (now_ns < r->start_ns || now_ns >= r->end_ns) return;
+    while (!TAILQ_EMPTY(&r->spare)) dial_spare(r);
+    while (!TAILQ_EMPTY(&r->free)) begin(r, TAILQ_FIRST(&r->free), r->taken++);
 }
 
 /* Sends what is due, as far as there are connections. */
 static void serve(run *r)
 {
     const int64_t now_ns = clock_ns();
+    if (r->job->plan->arrivals == LOAD_CLOSED) {
+        serve_closed(r);
+        return;
+    }
     for (;;) {
         connection *k = TAILQ_FIRST(&r->free);
         if (k && r->taken < r->due) begin(r, k, r->taken++);
-        else if (r->due < r->job->schedule->n && due_ns(r, r->due) <= now_ns) {
+        else if (r->due < r->schedule->n && due_ns(r, r->due) <= now_ns) {
             if (!k) r->t->waited++;
             if (!k) dial_spare(r);
             r->due++;
@@ -176,7 +204,11 @@ static void serve(run *r)
 static void end_with_reply(run *r, connection *k)
 {
     const int64_t now_ns = clock_ns();
-    load_tally_reply(r->t, &k->reply, now_ns - due_ns(r, k->request), now_ns - k->sent_ns, now_ns < r->end_ns);
+    load_tally_reply(k->t, &k->reply, now_ns - k->due_ns, now_ns - k->sent_ns, now_ns < r->end_ns);
+    if (k->t == r->t) {
+        load_window_reply(&r->window, &k->reply, now_ns - k->due_ns);
+        load_windows_reply(&r->t->windows, &k->reply, now_ns - r->start_ns, now_ns - k->due_ns);
+    }
     if (k->reply.closes || k->unsent) redial(r, k); /* who answers half a request reads no more of it */
     else set_free(r, k);
 }
@@ -206,16 +238,17 @@ static void on_bytes(run *r, connection *k)
             TAILQ_INSERT_TAIL(&r->spare, k, free);
             return;
         }
-        r->t->resets++;
+        count_error(r, k->t, &k->t->resets);
         redial(r, k);
         return;
     }
+    if (k->state == FREE) k->t = r->t; /* nobody asked for it */
     const load_reply_state state =
         k->state == BUSY ? load_reply_feed(&k->reply, r->bytes, (size_t)n) : LOAD_REPLY_MALFORMED;
     if (state == LOAD_REPLY_DONE) {
         end_with_reply(r, k);
     } else if (state == LOAD_REPLY_MALFORMED) {
-        r->t->malformed++;
+        count_error(r, k->t, &k->t->malformed);
         redial(r, k);
     }
 }
@@ -227,6 +260,13 @@ static void on_event(run *r, connection *k, uint32_t events)
     else on_bytes(r, k);
 }
 
+/* Given up at at_ns; service_ns < 0: it was never sent. */
+static void unanswered(run *r, load_tally *t, int64_t at_ns, int64_t was_due_ns, int64_t service_ns)
+{
+    load_tally_unanswered(t, at_ns - was_due_ns, service_ns);
+    if (t == r->t) load_windows_unanswered(&t->windows, at_ns - r->start_ns, at_ns - was_due_ns);
+}
+
 static void expire(run *r, connection *k)
 {
     if (k->state == CLOSED) {
@@ -235,9 +275,9 @@ static void expire(run *r, connection *k)
         fail_connect(r, k, ETIMEDOUT);
     } else {
         const int64_t timeout_ns = r->job->plan->timeout_ns;
-        if (k->leaves) r->t->left++;
-        else r->t->timeouts++;
-        if (!k->leaves) load_tally_unanswered(r->t, k->sent_ns - due_ns(r, k->request) + timeout_ns, timeout_ns);
+        if (k->leaves) k->t->left++;
+        else count_error(r, k->t, &k->t->timeouts);
+        if (!k->leaves) unanswered(r, k->t, k->sent_ns + timeout_ns, k->due_ns, timeout_ns);
         redial(r, k);
     }
 }
@@ -291,25 +331,73 @@ static status establish(run *r, error *err)
                 p->connections, strerror(r->failure ? r->failure : ETIMEDOUT));
 }
 
+/* What follows counts in t, from at_ns on. */
+static void start(run *r, const load_schedule *s, load_tally *t, int64_t at_ns, int64_t duration_ns)
+{
+    r->schedule = s;
+    r->t = t;
+    r->due = r->taken = 0;
+    r->start_ns = at_ns;
+    r->end_ns = at_ns + duration_ns;
+    r->window = (load_window){0};
+}
+
+/* What came since since_ns, and begins anew. */
+static void show(run *r, int64_t since_ns, const char *phase)
+{
+    const int64_t now_ns = clock_ns();
+    const load_progress p = {&r->window, (double)(now_ns - since_ns) * 1e-9, (double)(now_ns - r->start_ns) * 1e-9,
+                             r->due - r->taken, phase};
+    if (r->job->progress) r->job->progress(&p);
+    r->window = (load_window){0};
+}
+
+/* One step towards wake_ns, or to what is due before it. */
+static void step_towards(run *r, int64_t wake_ns)
+{
+    if (r->job->plan->arrivals == LOAD_CLOSED && clock_ns() < r->start_ns) wake_ns = r->start_ns;
+    if (r->due < r->schedule->n && due_ns(r, r->due) < wake_ns) wake_ns = due_ns(r, r->due);
+    step(r, wake_ns);
+}
+
+static void warm_up(run *r, load_tally *scrap)
+{
+    load_warmup *w = r->job->warm;
+    start(r, r->job->warmup, scrap, clock_ns() + START_NS, r->job->plan->warmup_ns);
+    for (int64_t since_ns = r->start_ns, now_ns = since_ns; now_ns < r->end_ns && !w->steady; now_ns = clock_ns()) {
+        const double seconds = (double)(now_ns - since_ns) * 1e-9;
+        if (load_warmup_full(&r->window, seconds)) {
+            load_warmup_take(w, &r->window, seconds);
+            show(r, since_ns, "warm-up");
+            since_ns = now_ns;
+        } else {
+            step_towards(r, now_ns < since_ns + WINDOW_NS && since_ns + WINDOW_NS < r->end_ns ? since_ns + WINDOW_NS
+                                                                                              : r->end_ns);
+        }
+    }
+    w->took_s = (double)(clock_ns() - r->start_ns) * 1e-9;
+}
+
 static void follow_schedule(run *r)
 {
-    const load_schedule *s = r->job->schedule;
+    const load_schedule *s = r->schedule;
     const double cpu_before = cpu_seconds();
     bool in_time = true;
+    r->next_look_ns = r->start_ns + SECOND_NS;
     for (int64_t now_ns = clock_ns();; now_ns = clock_ns()) {
         if (in_time && now_ns >= r->end_ns) {
             r->t->cpu = (cpu_seconds() - cpu_before) / ((double)(now_ns - r->start_ns) * 1e-9);
             in_time = false;
         }
-        if (!in_time && ((r->taken == s->n && !r->busy) || now_ns >= r->end_ns + r->job->plan->grace_ns)) return;
-        if (now_ns >= r->next_progress_ns && r->job->progress) {
-            r->job->progress(r->t, (double)(now_ns - r->start_ns) * 1e-9, r->due - r->taken);
-            r->next_progress_ns += SECOND_NS;
+        const bool all_sent = r->taken >= s->n;
+        if (!in_time && ((all_sent && !r->busy) || now_ns >= r->end_ns + r->job->plan->grace_ns)) return;
+        if (now_ns >= r->next_look_ns) {
+            show(r, r->next_look_ns - SECOND_NS, "run");
+            r->next_look_ns += SECOND_NS;
         }
         int64_t wake_ns = in_time ? r->end_ns : r->end_ns + r->job->plan->grace_ns;
-        if (r->due < s->n && due_ns(r, r->due) < wake_ns) wake_ns = due_ns(r, r->due);
-        if (r->job->progress && r->next_progress_ns < wake_ns) wake_ns = r->next_progress_ns;
-        step(r, wake_ns);
+        if (r->job->progress && r->next_look_ns < wake_ns) wake_ns = r->next_look_ns;
+        step_towards(r, wake_ns);
     }
 }
 
@@ -319,10 +407,34 @@ static void censor(run *r)
     const int64_t now_ns = clock_ns();
     for (int i = 0; i < r->job->plan->connections; i++) {
         const connection *k = &r->all[i];
-        if (k->state == BUSY) load_tally_unanswered(r->t, now_ns - due_ns(r, k->request), now_ns - k->sent_ns);
+        if (k->state != BUSY || k->t != r->t) continue;
+        unanswered(r, r->t, now_ns, k->due_ns, now_ns - k->sent_ns);
+        r->t->censored++;
     }
-    for (int i = r->taken; i < r->job->schedule->n; i++) load_tally_unanswered(r->t, now_ns - due_ns(r, i), -1);
-    r->t->censored = r->busy + r->job->schedule->n - r->taken;
+    for (int i = r->taken; i < r->schedule->n; i++) {
+        unanswered(r, r->t, now_ns, due_ns(r, i), -1);
+        r->t->censored++;
+    }
+}
+
+/* Whether the load is the same in every tenth. */
+static bool is_even(const load_plan *p)
+{
+    if (p->arrivals == LOAD_REPLAY) return false;
+    return p->arrivals != LOAD_BURST || 2 * p->burst.each_ns * 4 * LOAD_TENTHS <= p->duration_ns;
+}
+
+static status measure(run *r, load_tally *t, error *err)
+{
+    const load_job *j = r->job;
+    load_windows_divide(&t->windows, j->plan->duration_ns);
+    t->windows.even = is_even(j->plan);
+    const status rc = j->mark ? j->mark(j->context, err) : OK;
+    if (rc != OK) return rc;
+    start(r, j->schedule, t, clock_ns() + (j->warm ? WARM_START_NS : START_NS), j->plan->duration_ns);
+    follow_schedule(r);
+    censor(r);
+    return j->mark ? j->mark(j->context, err) : OK;
 }
 
 static status prepare(run *r, error *err)
@@ -349,27 +461,26 @@ static status prepare(run *r, error *err)
 status load_connections_run(load_tally *t, const load_job *j, error *err)
 {
     run *r = calloc(1, sizeof *r);
+    load_tally *scrap = NULL; /* of the warm-up: nobody reads it */
     if (!r) return fail(err, NO_MEMORY, "no memory for a run");
     r->job = j;
     r->t = t;
+    r->schedule = j->schedule;
     r->epoll = r->timer = -1;
     r->start_ns = r->next_deadline_ns = INT64_MAX / 2; /* nothing is due before all connections are there */
     TAILQ_INIT(&r->free);
     TAILQ_INIT(&r->spare);
     status rc = prepare(r, err);
+    if (rc == OK && j->warm) rc = load_tally_open(&scrap, err);
     if (rc == OK) rc = establish(r, err);
-    if (rc == OK) {
-        r->start_ns = clock_ns() + START_NS;
-        r->end_ns = r->start_ns + j->plan->duration_ns;
-        r->next_progress_ns = r->start_ns + SECOND_NS;
-        follow_schedule(r);
-        censor(r);
-    }
+    if (rc == OK && j->warm) warm_up(r, scrap);
+    if (rc == OK) rc = measure(r, t, err);
     for (int i = 0; r->all && i < j->plan->connections; i++) shut(r, &r->all[i]);
     free(r->all);
     if (r->address) freeaddrinfo(r->address);
     if (r->epoll >= 0) close(r->epoll);
     if (r->timer >= 0) close(r->timer);
     free(r);
+    load_tally_close(scrap);
     return rc;
 }

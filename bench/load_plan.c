@@ -19,10 +19,12 @@ typedef struct {
 } unit;
 static const unit rates[] = {{"", 1}, {"/s", 1}, {"k", 1e3}, {"k/s", 1e3}, {NULL, 0}};
 static const unit times[] = {{"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {NULL, 0}};
+static const unit spans[] = {
+    {"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {NULL, 0}}; /* a bare number is seconds: 0 */
 static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
 static const unit counts[] = {{"", 1}, {NULL, 0}};
 
-enum { RATE, DURATION, CONNECTIONS, TOKENS, INPUTS, SEED, DEADLINE, LEAVE, NUMBERS };
+enum { RATE, DURATION, WARMUP, CONNECTIONS, CONCURRENCY, TOKENS, INPUTS, SEED, DEADLINE, LEAVE, NUMBERS };
 static const struct {
     const char *name, *wanted;
     size_t field;
@@ -31,8 +33,11 @@ static const struct {
 } numbers[NUMBERS] = {
     [RATE] = {"--rate", "requests/s, as 0.5, 500 or 5k", offsetof(bench_options, rate), rates, 1e-3, 1e6, 100},
     [DURATION] = {"--duration", "100ms to 60m", offsetof(bench_options, duration), times, 1e8, 3.6e12, 10e9},
+    [WARMUP] = {"--warmup", "0s to 10m", offsetof(bench_options, warmup), spans, 0, 6e11, 10e9},
     [CONNECTIONS] = {"--connections", "1 to 8192", offsetof(bench_options, connections), counts, 1,
                      LOAD_CONNECTIONS_MAX, 64},
+    [CONCURRENCY] = {"--concurrency", "1 to 8192", offsetof(bench_options, concurrency), counts, 1,
+                     LOAD_CONNECTIONS_MAX, 0},
     [TOKENS] = {"--tokens", "3 to 65536", offsetof(bench_options, tokens), counts, 3, LOAD_TOKENS_MAX, 0},
     [INPUTS] = {"--inputs", "1 to 4096", offsetof(bench_options, inputs), counts, 1, LOAD_INPUTS_MAX, 1},
     [SEED] = {"--seed", "a whole number below 10^15", offsetof(bench_options, seed), counts, 0, 1e15, 1},
@@ -40,19 +45,25 @@ static const struct {
     [LEAVE] = {"--leave", "a share, as 0.05 or 5%", offsetof(bench_options, leave), shares, 0, 1, 0},
 };
 
+/* NAN: no number with one of these units. */
+static double with_unit(const char *text, const unit *u, double *number)
+{
+    char *end = (char *)text;
+    *number = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
+    while (u->name && strcmp(u->name, end)) u++;
+    return u->name ? *number * u->factor : NAN;
+}
+
 static status read_numbers(double *out, const bench_options *o, error *err)
 {
     for (int i = 0; i < NUMBERS; i++) {
         const char *text = *(const char *const *)((const char *)o + numbers[i].field);
-        const unit *u = numbers[i].units;
+        double number;
         out[i] = numbers[i].usual;
         if (!text) continue;
-        char *end = (char *)text;
-        const double number = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
-        while (u->name && strcmp(u->name, end)) u++;
-        out[i] = number * u->factor;
+        out[i] = with_unit(text, numbers[i].units, &number);
         const bool whole = numbers[i].units != counts || number == floor(number);
-        if (!u->name || !whole || !(out[i] >= numbers[i].least) || out[i] > numbers[i].most)
+        if (!whole || !(out[i] >= numbers[i].least) || out[i] > numbers[i].most)
             return fail(err, BAD_INPUT, "%s %.60s: wanted %s", numbers[i].name, text, numbers[i].wanted);
     }
     return OK;
@@ -69,7 +80,8 @@ static bool take(char *out, size_t room, const char *from, size_t n, const char 
     return true;
 }
 
-static status read_url(load_plan *p, const char *url, error *err)
+/* http://HOST[:PORT], and what follows. */
+static bool read_authority(char host_out[256], char port_out[6], const char **path_out, const char *url)
 {
     static const char scheme[] = "http://";
     const char *host = url + sizeof scheme - 1, *close = NULL;
@@ -81,13 +93,21 @@ static status read_url(load_plan *p, const char *url, error *err)
     const char *end = close ? close : good ? memchr(host, ':', authority) : NULL;
     if (!end) end = path;
     const char *port = close ? close + 1 : end;
-    strcpy(p->port, "80");
-    good = good && take(p->host, sizeof p->host, name, (size_t)(end - name), close ? "[]@%?#" : "[]@%?#:");
+    strcpy(port_out, "80");
+    good = good && take(host_out, 256, name, (size_t)(end - name), close ? "[]@%?#" : "[]@%?#:");
     if (good && port < path) {
         const size_t digits = (size_t)(path - port) - 1;
-        good = *port == ':' && take(p->port, sizeof p->port, port + 1, digits, "");
-        good = good && strspn(p->port, "0123456789") == digits && atoi(p->port) >= 1 && atoi(p->port) <= 65535;
+        good = *port == ':' && take(port_out, 6, port + 1, digits, "");
+        good = good && strspn(port_out, "0123456789") == digits && atoi(port_out) >= 1 && atoi(port_out) <= 65535;
     }
+    *path_out = path;
+    return good;
+}
+
+static status read_url(load_plan *p, const char *url, error *err)
+{
+    const char *path;
+    bool good = read_authority(p->host, p->port, &path, url);
     good = good && take(p->path, sizeof p->path, path, strlen(path), "#");
     return good ? OK : fail(err, BAD_INPUT, "%.120s: wanted http://HOST:PORT/PATH", url);
 }
@@ -113,14 +133,51 @@ static status read_lengths(load_plan *p, const char *file, error *err)
     return rc;
 }
 
+static status read_ops(load_plan *p, const char *url, error *err)
+{
+    const char *path = "";
+    const bool good = read_authority(p->ops_host, p->ops_port, &path, url) && (!*path || !strcmp(path, "/"));
+    return good ? OK : fail(err, BAD_INPUT, "--ops %.120s: wanted http://HOST:PORT of the ops port", url);
+}
+
+/* "burst:3x50ms" */
+static bool read_burst(load_burst *out, const char *text)
+{
+    double number;
+    char *end = (char *)text;
+    out->ratio = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
+    const double each_ns = *end == 'x' ? with_unit(end + 1, times, &number) : NAN;
+    out->each_ns = each_ns >= 1e6 && each_ns <= 60e9 ? (int64_t)each_ns : 0;
+    return out->ratio > 1 && out->ratio <= 1000 && out->each_ns;
+}
+
+static status read_arrivals(load_plan *p, const bench_options *o, error *err)
+{
+    static const char burst[] = "burst:", file[] = "file:";
+    const char *how = o->arrivals ? o->arrivals : "poisson";
+    if (o->concurrency && (o->arrivals || o->rate || o->connections))
+        return fail(err, BAD_INPUT, "--concurrency and %s: wanted one of them, a closed loop has no schedule",
+                    o->arrivals ? "--arrivals"
+                    : o->rate   ? "--rate"
+                                : "--connections");
+    if (o->concurrency) p->arrivals = LOAD_CLOSED;
+    else if (!strcmp(how, "poisson")) p->arrivals = LOAD_POISSON;
+    else if (!strcmp(how, "fixed")) p->arrivals = LOAD_FIXED;
+    else if (!strncmp(how, burst, sizeof burst - 1) && read_burst(&p->burst, how + sizeof burst - 1))
+        p->arrivals = LOAD_BURST;
+    else if (!strncmp(how, file, sizeof file - 1) && how[sizeof file - 1]) p->arrivals = LOAD_REPLAY;
+    else return fail(err, BAD_INPUT, "--arrivals %.60s: wanted poisson, fixed, burst:3x50ms or file:FILE", how);
+    if (p->arrivals != LOAD_REPLAY) return OK;
+    if (o->rate) return fail(err, BAD_INPUT, "--rate and --arrivals file: wanted one of them");
+    p->replay = how + sizeof file - 1;
+    return OK;
+}
+
 static status read_words(load_plan *p, const bench_options *o, error *err)
 {
-    if (o->arrivals && strcmp(o->arrivals, "poisson") && strcmp(o->arrivals, "fixed"))
-        return fail(err, BAD_INPUT, "--arrivals %.60s: wanted poisson or fixed", o->arrivals);
     if (o->priority && strcmp(o->priority, "bulk") && strcmp(o->priority, "interactive"))
         return fail(err, BAD_INPUT, "--priority %.60s: wanted interactive or bulk", o->priority);
     if (o->tokens && o->lengths) return fail(err, BAD_INPUT, "--tokens and --lengths: wanted one of them");
-    p->arrivals = o->arrivals && !strcmp(o->arrivals, "fixed") ? LOAD_FIXED : LOAD_POISSON;
     p->priority = o->priority;
     return OK;
 }
@@ -131,16 +188,20 @@ status load_plan_read(load_plan *out, const bench_options *o, error *err)
     *out = (load_plan){.timeout_ns = TIMEOUT_NS, .grace_ns = GRACE_NS};
     status rc = o->target ? read_url(out, o->target, err) : fail(err, EMPTY, "load: wanted http://HOST:PORT/PATH");
     if (rc == OK) rc = read_words(out, o, err);
+    if (rc == OK) rc = read_arrivals(out, o, err);
+    if (rc == OK && o->ops) rc = read_ops(out, o->ops, err);
     if (rc == OK) rc = read_numbers(v, o, err);
     if (rc == OK && o->lengths) rc = read_lengths(out, o->lengths, err);
     if (rc != OK) {
         *out = (load_plan){0};
         return rc;
     }
-    out->rate = v[RATE];
+    const bool scheduled = out->arrivals != LOAD_CLOSED && out->arrivals != LOAD_REPLAY;
+    out->rate = scheduled ? v[RATE] : 0;
     out->leave = v[LEAVE];
-    out->duration_ns = (int64_t)v[DURATION];
-    out->connections = (int)v[CONNECTIONS];
+    out->duration_ns = out->arrivals == LOAD_REPLAY && !o->duration ? 0 : (int64_t)v[DURATION];
+    out->warmup_ns = (int64_t)v[WARMUP];
+    out->connections = (int)v[out->arrivals == LOAD_CLOSED ? CONCURRENCY : CONNECTIONS];
     out->inputs = (int)v[INPUTS];
     out->deadline_ms = (int)v[DEADLINE];
     out->seed = (uint64_t)v[SEED];

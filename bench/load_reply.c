@@ -101,3 +101,5 @@ load_reply_state load_reply_feed(load_reply *r, const char *bytes, size_t n)
     r->body_left -= n;
     return r->body_left ? LOAD_REPLY_WANTS_MORE : LOAD_REPLY_DONE;
 }
+
+bool load_is_refusal(int code) { return code == 429 || code == 503 || code == 504; }

@@ -31,4 +31,5 @@ typedef struct {
 void load_reply_begin(load_reply *r);
 /* Bytes beyond the reply's end are MALFORMED too: nobody asked for them. */
 load_reply_state load_reply_feed(load_reply *r, const char *bytes, size_t n);
+bool load_is_refusal(int code); /* the server chose not to do it: 429, 503, 504 */
 #endif

@@ -75,8 +75,56 @@ status load_requests_open(load_requests *out, const load_plan *p, error *err)
     return OK;
 }
 
+/* The plan with the schedule's lengths, each once; index [tokens]: which of them. */
+static status gather(load_plan *mine, int *index, const load_schedule *s, error *err)
+{
+    mine->n_lengths = 0;
+    for (int i = 0; i < s->n; i++) {
+        const int tokens = s->tokens[i];
+        if (index[tokens]) continue;
+        if (mine->n_lengths == LOAD_LENGTHS_MAX)
+            return fail(err, BAD_INPUT, "%s: more than %d different numbers of tokens", mine->replay, LOAD_LENGTHS_MAX);
+        mine->lengths[mine->n_lengths++] = tokens;
+        index[tokens] = mine->n_lengths;
+    }
+    return OK;
+}
+
+status load_requests_replay(load_requests *out, const load_plan *p, const load_schedule *s, error *err)
+{
+    *out = (load_requests){0};
+    if (p->inputs > 1)
+        return fail(err, BAD_INPUT, "--inputs %d: wanted 1 where %s says the tokens of each request", p->inputs,
+                    p->replay);
+    load_plan *mine = malloc(sizeof *mine);
+    int *index = calloc(LOAD_TOKENS_MAX + 1, sizeof *index), *body_of = malloc((size_t)s->n * sizeof *body_of);
+    status rc = mine && index && body_of ? OK : fail(err, NO_MEMORY, "no memory for %d requests", s->n);
+    if (rc == OK) {
+        *mine = *p;
+        rc = gather(mine, index, s, err);
+    }
+    if (rc == OK) rc = load_requests_open(out, mine, err);
+    if (rc == OK) {
+        for (int i = 0; i < s->n; i++) body_of[i] = index[s->tokens[i]] - 1;
+        out->body_of = body_of;
+        out->n_body_of = s->n;
+        body_of = NULL;
+    }
+    free(mine);
+    free(index);
+    free(body_of);
+    return rc;
+}
+
+int load_requests_body(const load_requests *r, uint64_t seed, int request)
+{
+    if (r->body_of) return r->body_of[request % r->n_body_of];
+    return (int)(load_chance(seed, LOAD_BODY, request) * r->n);
+}
+
 void load_requests_close(load_requests *r)
 {
+    free(r->body_of);
     free(r->bytes);
     free(r->starts);
     *r = (load_requests){0};

@@ -1,5 +1,4 @@
 #include "load_tally.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +12,6 @@ status load_tally_open(load_tally **out, error *err)
 }
 
 void load_tally_close(load_tally *t) { free(t); }
-
-void load_latency_record(load_latency *l, int64_t ns)
-{
-    histogram_sum_record(&l->sum, ns);
-    if (ns > l->longest_ns) l->longest_ns = ns;
-}
-
-void load_latency_add(load_latency *into, const load_latency *l)
-{
-    for (int i = 0; i < HISTOGRAM_COUNTERS; i++) into->sum.n[i] += l->sum.n[i];
-    into->sum.total += l->sum.total;
-    if (l->longest_ns > into->longest_ns) into->longest_ns = l->longest_ns;
-}
 
 static void take_stages(load_tally *t, const load_reply *r)
 {
@@ -69,15 +55,3 @@ void load_tally_unanswered(load_tally *t, int64_t intended_ns, int64_t service_n
     load_latency_record(&t->rows[0].intended, intended_ns);
     if (service_ns >= 0) load_latency_record(&t->rows[0].service, service_ns);
 }
-
-int64_t load_quantile_needs(double q) { return (int64_t)ceil(10 / (1 - q) - 1e-6); }
-
-double load_quantile_ms(const load_latency *l, double q)
-{
-    if (!l->sum.total) return NAN;
-    if (q >= 1) return (double)l->longest_ns * 1e-6;
-    if ((int64_t)l->sum.total < load_quantile_needs(q)) return NAN;
-    return (double)histogram_quantile(&l->sum, q) * 1e-6;
-}
-
-bool load_is_refusal(int code) { return code == 429 || code == 503 || code == 504; }

@@ -5,15 +5,12 @@
  * with its age; a fault; or it left as it was told to.  One thread. */
 #ifndef BENCH_LOAD_TALLY_H
 #define BENCH_LOAD_TALLY_H
+#include "load_latency.h"
 #include "load_reply.h"
-#include "runtime/base/histogram.h"
+#include "load_windows.h"
 #include "runtime/base/status.h"
 
 enum { LOAD_CODES = 24 };
-typedef struct {
-    histogram_sum sum;
-    int64_t longest_ns;
-} load_latency;
 typedef struct {
     int code; /* of a reply; 0: there was none */
     int64_t n;
@@ -41,22 +38,14 @@ typedef struct {
     int n_stages;
     load_latency lateness; /* from the moment a request was due and a connection free, to its sending */
     double cpu;            /* share of a core that the client used, 0 to 1 */
+    load_windows windows;
 } load_tally;
 
 status load_tally_open(load_tally **out, error *err);
 void load_tally_close(load_tally *t); /* NULL is fine */
 
-void load_latency_record(load_latency *l, int64_t ns);
-void load_latency_add(load_latency *into, const load_latency *l);
 /* in_time: before the schedule's end.  A 25th status is counted as malformed. */
 void load_tally_reply(load_tally *t, const load_reply *r, int64_t intended_ns, int64_t service_ns, bool in_time);
 /* No reply yet, at this age; service_ns < 0: it was never sent. */
 void load_tally_unanswered(load_tally *t, int64_t intended_ns, int64_t service_ns);
-
-/* The q-quantile in milliseconds, or NAN where n (1 - q) < 10: fewer than ten samples lie beyond it.  q 1: the longest.
- */
-double load_quantile_ms(const load_latency *l, double q);
-/* Samples that the q-quantile needs. */
-int64_t load_quantile_needs(double q);
-bool load_is_refusal(int code); /* the server chose not to do it: 429, 503, 504 */
 #endif

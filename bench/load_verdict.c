@@ -1,8 +1,10 @@
 #include "load_verdict.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-static const double LATE_MS = 0.2, LATE_SHARE = 0.1, CPU_SHARE = 0.85, ACHIEVED_SHARE = 0.99, ERROR_SHARE = 0.001;
+static const double LATE_MS = 0.2, LATE_SHARE = 0.1, CPU_SHARE = 0.85, ACHIEVED_SHARE = 0.99, ERROR_SHARE = 0.001,
+                    APART = 1.1, GROWS = 1.2;
 
 void load_served(load_latency *intended, load_latency *service, const load_tally *t)
 {
@@ -31,6 +33,22 @@ __attribute__((format(printf, 2, 3))) static void object(load_verdict *v, const 
     v->n++;
 }
 
+static void judge_windows(load_verdict *v, const load_windows *w)
+{
+    const load_change c = load_windows_last(w);
+    const load_latency *first = &w->halves[0], *second = &w->halves[1];
+    if (c.medians > APART)
+        object(v, "not steady: medians of the last three tenths of the run lie %.0f %% apart, at most 10 %%",
+               (c.medians - 1) * 100);
+    if (c.rates > APART)
+        object(v, "not steady: throughputs of the last three tenths of the run lie %.0f %% apart, at most 10 %%",
+               (c.rates - 1) * 100);
+    if (!w->even || isnan(load_quantile_ms(first, 0.99)) || isnan(load_quantile_ms(second, 0.99))) return;
+    if (load_quantile_bounds_ms(second, 0.99).low > GROWS * load_quantile_bounds_ms(first, 0.99).high)
+        object(v, "the queue grows: p99 %.3f ms of the second half, at most 1.2 times the first half's %.3f ms",
+               load_quantile_ms(second, 0.99), load_quantile_ms(first, 0.99));
+}
+
 load_verdict load_judge(const load_tally *t, int64_t due)
 {
     load_verdict v = {0};
@@ -54,5 +72,6 @@ load_verdict load_judge(const load_tally *t, int64_t due)
         object(&v, "%.1f %% of the requests were sent in time, at least 99 %%: all connections were busy",
                achieved * 100);
     if (wrong > ERROR_SHARE) object(&v, "%.2f %% errors, at most 0.1 %%", wrong * 100);
+    judge_windows(&v, &t->windows);
     return v;
 }

@@ -7,12 +7,21 @@
  *     saw a lower rate than the one asked for;
  *   - more than 0.1 % of them ended in a fault or in a status that is neither 200 nor a refusal;
  *   - no 200 and no refusal at all.
- * Whether the server was in a steady state is not judged. */
+ * Of a closed loop neither lateness nor the requests sent can be judged: it has no due times.
+ *
+ * And about both: a figure of a server that is on its way elsewhere is none.  INVALID are
+ *   - medians or throughputs of the last three tenths of the run that lie more than 10 % apart, where each has 100
+ * 200s;
+ *   - a p99 of what was due in the second half above 1.2 times the first half's, where both have the 1,000 samples that
+ *     a p99 needs: the queue grows.
+ * Both beyond what chance explains (load_latency.h): figures are apart when their bounds are.  So 100 replies a window
+ * show only what nearly doubles, and 10,000 show the 10 %.  Neither is asked of a load that is not itself even: a
+ * replay, or bursts of which a tenth of the run has no four. */
 #ifndef BENCH_LOAD_VERDICT_H
 #define BENCH_LOAD_VERDICT_H
 #include "load_tally.h"
 
-enum { LOAD_REASONS = 5 };
+enum { LOAD_REASONS = 8 };
 typedef struct {
     int n; /* 0: VALID */
     error reasons[LOAD_REASONS];

@@ -3,10 +3,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "bench.h"
+#include "environment.h"
 #include "page.h"
-#include "server/build.h"
 
 static const struct { const char *name, *arguments, *what; bench_run *run; bool takes_directory; } benches[] = {
     {"tokenizer", "DIR [FILE]", "tokens/s and MB/s on one core, English lines and 10 kB texts", bench_tokenizer, true},
@@ -16,7 +15,7 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      true},
     {"host", "", "what a request pays for the queue, the histograms and the flight recorder, ns a call", bench_host,
      false},
-    {"load", "URL", "open loop: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
+    {"load", "URL", "a server under load: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
      false},
     {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
      false},
@@ -35,8 +34,18 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--json", "FILE", "the same numbers with machine and command as JSON", offsetof(bench_options, json)},
     {"--html", "FILE", "the same as one page, with drawings", offsetof(bench_options, html)},
     {"-o", "FILE", "report: the page", offsetof(bench_options, html)},
+    {"--csv", "FILE", "the same numbers as table,name,column,value", offsetof(bench_options, csv)},
     {"--rate", "N", "load: requests/s, as 500 or 5k (100)", offsetof(bench_options, rate)},
-    {"--arrivals", "HOW", "load: poisson or fixed (poisson)", offsetof(bench_options, arrivals)},
+    {"--arrivals", "HOW",
+     "load: poisson or fixed (poisson); burst:3x50ms: Poisson, 50 ms at 3 times the rate of the 50 ms of calm\n"
+     "                         that follow, --rate is the mean; file:F: a line a request, seconds [tokens]",
+     offsetof(bench_options, arrivals)},
+    {"--concurrency", "N", "load: no schedule, N connections send as soon as they are answered (closed loop)",
+     offsetof(bench_options, concurrency)},
+    {"--warmup", "TIME", "load: at most, until three windows agree; not counted; 0: none (10s)",
+     offsetof(bench_options, warmup)},
+    {"--ops", "URL", "load: http://HOST:PORT of the ops port, for the server's batches", offsetof(bench_options, ops)},
+    {"--hist", "FILE", "load: the intended latencies as .hgrm, in ms", offsetof(bench_options, hist)},
     {"--duration", "TIME", "load: 500ms, 60s, 5m (10s)", offsetof(bench_options, duration)},
     {"--connections", "N", "load: kept open; a request waits where all are busy (64)",
      offsetof(bench_options, connections)},
@@ -69,22 +78,6 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
-
-/* What a figure is worth nothing without: machine, build, command. */
-static void say_origin(report *r, int argc, char **argv)
-{
-    char   line[512], processor[256] = "unknown processor", command[1024] = "";
-    size_t used = 0;
-    FILE  *f = fopen("/proc/cpuinfo", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "model name : %255[^\n]", processor) == 1) break;
-    if (f) fclose(f);
-    for (int i = 0; i < argc && used < sizeof command; i++)
-        used += (size_t)snprintf(command + used, sizeof command - used, "%s%s", i ? " " : "", argv[i]);
-    report_fact(r, "processor", "%s, %ld cores online", processor, sysconf(_SC_NPROCESSORS_ONLN));
-    report_fact(r, "build", "beeline %s %s (%s)", build_version(), build_commit(), build_flags());
-    report_fact(r, "command", "%s", command);
-}
 
 static int help(FILE *f)
 {
@@ -152,7 +145,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    if (!pages) say_origin(o.report, argc, argv);
+    if (!pages) environment_say(o.report, argc, argv);
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
@@ -168,6 +161,10 @@ int main(int argc, char **argv)
         rc = 1;
     }
     if (o.html && !pages && write_page(&o, argv[1]) != OK) rc = 1;
+    if (o.csv && report_write_csv(o.report, o.csv, &err) != OK) {
+        fprintf(stderr, "%s\n", err.text);
+        rc = 1;
+    }
     report_close(o.report);
     return rc;
 }

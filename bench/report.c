@@ -50,6 +50,38 @@ status report_write(const report *r, const char *file, error *err)
 }
 
 const cJSON *report_document(const report *r) { return r->root; }
+static void put_quoted(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', f);
+        fputc(*text, f);
+    }
+    fputc('"', f);
+}
+
+static void put_row(FILE *f, const cJSON *row)
+{
+    const cJSON *table = row->child, *name = table->next;
+    for (const cJSON *value = name->next; value; value = value->next) {
+        put_quoted(f, table->valuestring);
+        fputc(',', f);
+        put_quoted(f, name->valuestring);
+        fprintf(f, ",%s,", value->string);
+        if (cJSON_IsNumber(value)) fprintf(f, "%.10g", value->valuedouble);
+        fputs("\r\n", f);
+    }
+}
+
+status report_write_csv(const report *r, const char *file, error *err)
+{
+    FILE *f = fopen(file, "w");
+    if (!f) return fail(err, IO_FAILED, "%s: cannot be written", file);
+    fputs("table,name,column,value\r\n", f);
+    for (const cJSON *row = r->rows->child; row; row = row->next) put_row(f, row);
+    const int broken = ferror(f), unclosed = fclose(f);
+    return broken || unclosed ? fail(err, IO_FAILED, "%s: cannot be written", file) : OK;
+}
 
 void report_fact(report *r, const char *name, const char *format, ...)
 {

@@ -17,6 +17,8 @@ status report_open(report **out, error *err);
 void   report_close(report *r); /* NULL is fine */
 status report_write(const report *r, const char *file, error *err);
 const cJSON *report_document(const report *r); /* the above, as it stands; the report's own */
+/* A line a number, "table,name,column,value" as RFC 4180 quotes them; what was not measured has no value. */
+status report_write_csv(const report *r, const char *file, error *err);
 
 void report_fact(report *r, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void report_note(report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

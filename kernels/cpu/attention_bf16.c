@@ -35,7 +35,7 @@ void attention_bf16_plain(const attention_bf16 *a, int first, int n)
             for (int j = 0; j < n; j++) sum += exp(score(a, q, keys + (size_t)j * a->qkv_stride) - largest);
             for (int d = 0; d < a->width; d += COLUMNS) {
                 const int columns = a->width - d < COLUMNS ? a->width - d : COLUMNS;
-                double    x[COLUMNS] = {0};
+                double x[COLUMNS] = {0};
                 for (int j = 0; j < n; j++) {
                     const double weight = exp(score(a, q, keys + (size_t)j * a->qkv_stride) - largest) / sum;
                     for (int e = 0; e < columns; e++)

@@ -22,6 +22,10 @@ static const struct {
 } __attribute__((aligned(64)))
 layout = {.palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 
+/* Two ones in bfloat16, in every place of a tile. */
+#define FOUR(x) x, x, x, x
+static const uint32_t ones[TILE_PAIRS] __attribute__((aligned(64))) = {FOUR(FOUR(FOUR(FOUR(0x3f803f80))))};
+
 typedef struct {
     const uint16_t *q, *k, *v; /* the sequence's rows of this head */
     size_t stride;
@@ -146,12 +150,16 @@ static void values_of(const amx_head *h, uint16_t *out, size_t out_stride, int r
     }
 }
 
-static void attend(amx_head *h, const attention_bf16 *a, attention_part part)
+static void one_head(const attention_bf16 *a, const attention_bf16_part *part, int number, amx_head *h)
 {
+    const size_t hidden = (size_t)a->heads * (size_t)a->width;
+    h->q = a->qkv + (size_t)part->first * a->qkv_stride + (size_t)(number * a->width);
+    h->k = h->q + hidden;
+    h->v = h->k + hidden;
     pack_keys(h);
     pack_values(h);
-    for (int query = part.query0; query < part.query1; query += ROWS) {
-        const int rows = part.query1 - query < ROWS ? part.query1 - query : ROWS;
+    for (int query = part->query0; query < part->query1; query += ROWS) {
+        const int rows = part->query1 - query < ROWS ? part->query1 - query : ROWS;
         const uint16_t *q = h->q + (size_t)query * h->stride;
         if (rows == ROWS && h->width % PAIR_NUMBERS == 0) {
             scores_of(h, q, h->stride, PAIR_NUMBERS);
@@ -164,14 +172,13 @@ static void attend(amx_head *h, const attention_bf16 *a, attention_part part)
             scores_of(h, h->queries, PAIR_NUMBERS, ROWS * PAIR_NUMBERS);
         }
         weights_of(h);
-        values_of(h, a->out + (size_t)(part.first + query) * a->out_stride + (size_t)(part.head * a->width),
+        values_of(h, a->out + (size_t)(part->first + query) * a->out_stride + (size_t)(number * a->width),
                   a->out_stride, rows);
     }
 }
 
-void attention_bf16_amx(const attention_bf16 *a, attention_part part, void *scratch)
+void attention_bf16_amx(const attention_bf16 *a, attention_bf16_part part, void *scratch)
 {
-    const size_t hidden = (size_t)a->heads * (size_t)a->width;
     amx_head h = {.stride = a->qkv_stride,
                   .n = part.n,
                   .width = a->width,
@@ -179,17 +186,13 @@ void attention_bf16_amx(const attention_bf16 *a, attention_part part, void *scra
                   .key_tiles = (part.n + 15) / 16,
                   .value_tiles = (a->width + 15) / 16,
                   .keys = scratch};
-    h.q = a->qkv + (size_t)part.first * a->qkv_stride + (size_t)(part.head * a->width);
-    h.k = h.q + hidden;
-    h.v = h.k + hidden;
     h.values = h.keys + h.key_tiles * h.steps * TILE_PAIRS;
     h.queries = (uint16_t *)(h.values + (h.key_tiles + 1) / 2 * h.value_tiles * TILE_PAIRS);
     h.weights = h.queries + h.steps * ROWS * PAIR_NUMBERS;
     h.scores = (float *)(h.weights + (h.key_tiles + 1) / 2 * ROWS * PAIR_NUMBERS);
 
     _tile_loadconfig(&layout);
-    for (int i = 0; i < TILE_PAIRS; i++) h.weights[i] = h.weights[TILE_PAIRS + i] = 0x3f80;
-    _tile_loadd(4, h.weights, 64);
-    attend(&h, a, part);
+    _tile_loadd(4, ones, 64);
+    for (int i = part.head0; i < part.head1; i++) one_head(a, &part, i, &h);
     _tile_release();
 }

@@ -137,11 +137,11 @@ ALWAYS_INLINE void attend(pair_head *h, const int vectors)
         else tiles(h, 1, h->rows, column, 1);
 }
 
-void attention_bf16_avx512bf16(const attention_bf16 *a, attention_part part, void *scratch)
+static void one_head(const attention_bf16 *a, const attention_bf16_part *part, int number, void *scratch)
 {
-    const int n = part.n, width = a->width;
+    const int n = part->n, width = a->width;
     const size_t hidden = (size_t)a->heads * (size_t)width, stride = a->qkv_stride;
-    const uint16_t *q = a->qkv + (size_t)part.first * stride + (size_t)(part.head * width);
+    const uint16_t *q = a->qkv + (size_t)part->first * stride + (size_t)(number * width);
     const uint16_t *v = q + 2 * hidden;
     pair_head h = {.k = q + hidden,
                    .q_stride = stride,
@@ -171,11 +171,16 @@ void attention_bf16_avx512bf16(const attention_bf16 *a, attention_part part, voi
     }
     h.turned = room;
     h.scores = (float *)(room + (width + PAIR_NUMBERS - 1) / PAIR_NUMBERS * PAIRS * QUERIES);
-    for (int query = part.query0; query < part.query1; query += QUERIES) {
-        h.rows = part.query1 - query < QUERIES ? part.query1 - query : QUERIES;
+    for (int query = part->query0; query < part->query1; query += QUERIES) {
+        h.rows = part->query1 - query < QUERIES ? part->query1 - query : QUERIES;
         h.q = q + (size_t)query * stride;
-        h.out = a->out + (size_t)(part.first + query) * a->out_stride + (size_t)(part.head * width);
+        h.out = a->out + (size_t)(part->first + query) * a->out_stride + (size_t)(number * width);
         if (h.rows > LANES) attend(&h, 2);
         else attend(&h, 1);
     }
+}
+
+void attention_bf16_avx512bf16(const attention_bf16 *a, attention_bf16_part part, void *scratch)
+{
+    for (int i = part.head0; i < part.head1; i++) one_head(a, &part, i, scratch);
 }

@@ -26,22 +26,22 @@ enum { GEMM_INT8_MAX_K = 65536 };
 
 /* One weight, packed; columns are whole panels. */
 typedef struct {
-    int8_t  *panels; /* gemm_int8_packed_bytes(K, N), at a multiple of 64 */
-    int32_t *start;  /* [columns]: -128 * the sum of the column's weights */
-    float   *scale;  /* [columns]: largest |w| / 127 */
+    int8_t *panels; /* gemm_int8_packed_bytes(K, N), at a multiple of 64 */
+    int32_t *start; /* [columns]: -128 * the sum of the column's weights */
+    float *scale;   /* [columns]: largest |w| / 127 */
 } gemm_int8_weight;
 
 typedef struct {
-    int              M, K, N;
-    const uint8_t   *a;       /* [M, depth], value + 128 */
-    const float     *a_scale; /* [M] */
+    int M, K, N;
+    const uint8_t *a;     /* [M, depth], value + 128 */
+    const float *a_scale; /* [M] */
     gemm_int8_weight b;
-    const float     *bias;     /* [N], or NULL */
-    const float     *residual; /* [M,N], or NULL; may be c itself */
-    float           *c;        /* [M,N], or NULL; only residual may overlap it */
-    uint16_t        *c16;      /* [M,N] bfloat16, nearest even, where c is NULL */
-    size_t           a_stride, residual_stride, c_stride; /* elements from row to row; a_stride >= depth */
-    gemm_activation  activation;
+    const float *bias;                          /* [N], or NULL */
+    const float *residual;                      /* [M,N], or NULL; may be c itself */
+    float *c;                                   /* [M,N], or NULL; only residual may overlap it */
+    uint16_t *c16;                              /* [M,N] bfloat16, nearest even, where c is NULL */
+    size_t a_stride, residual_stride, c_stride; /* elements from row to row; a_stride >= depth */
+    gemm_activation activation;
 } gemm_int8;
 
 /* K in whole steps of a tile of tdpbusd. */

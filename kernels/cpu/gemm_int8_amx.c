@@ -10,29 +10,29 @@
 enum { ROWS = 16, BLOCK_ROWS = 2 * ROWS, STEP = 64, TILE_BYTES = ROWS * STEP };
 
 typedef struct {
-    uint8_t  palette, start_row, reserved[14];
+    uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
-    uint8_t  rows[16];
+    uint8_t rows[16];
 } tiles;
 
 /* Tiles of exactly the rows that are there: nothing beyond is read. */
 static void configure(int rows)
 {
     const uint8_t first = (uint8_t)(rows < ROWS ? rows : ROWS), second = (uint8_t)(rows > ROWS ? rows - ROWS : first);
-    const tiles   t = {.palette = 1,
-                       .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-                       .rows = {first, first, second, second, first, second, ROWS, ROWS}};
+    const tiles t = {.palette = 1,
+                     .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                     .rows = {first, first, second, second, first, second, ROWS, ROWS}};
     __asm__ volatile("ldtilecfg %0" : : "m"(t));
 }
 
 static void block(const gemm_int8 *g, int row, int rows, int panel, int panels)
 {
-    const size_t   depth = (size_t)gemm_int8_depth(g->K), panel_bytes = depth * GEMM_PANEL, a_stride = g->a_stride;
+    const size_t depth = (size_t)gemm_int8_depth(g->K), panel_bytes = depth * GEMM_PANEL, a_stride = g->a_stride;
     const uint8_t *a = g->a + (size_t)row * a_stride, *low = a + ROWS * a_stride;
-    const int8_t  *b = g->b.panels + (size_t)panel * panel_bytes;
+    const int8_t *b = g->b.panels + (size_t)panel * panel_bytes;
     const int32_t *start = g->b.start + panel * GEMM_PANEL;
     _Alignas(64) int32_t sums[BLOCK_ROWS * INT8_SUMS];
-    const size_t         stride = INT8_SUMS * sizeof *sums;
+    const size_t stride = INT8_SUMS * sizeof *sums;
 
     _tile_loadd(0, start, 0);
     if (rows > ROWS) {

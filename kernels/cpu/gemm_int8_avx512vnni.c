@@ -24,11 +24,11 @@ ALWAYS_INLINE __m512i quad(const uint8_t *a)
  * from the first of its four by a multiple of the stride: six registers of addresses, and none of them in memory. */
 ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, const int panels, const int chains)
 {
-    const size_t   depth = (size_t)gemm_int8_depth(g->K), panel_bytes = depth * GEMM_PANEL, a_stride = g->a_stride;
+    const size_t depth = (size_t)gemm_int8_depth(g->K), panel_bytes = depth * GEMM_PANEL, a_stride = g->a_stride;
     const uint8_t *a[4];
-    const int8_t  *b = g->b.panels + (size_t)panel * panel_bytes;
-    __m512i        sums[MOST_ROWS * 4];
-    size_t         three = 3 * a_stride;
+    const int8_t *b = g->b.panels + (size_t)panel * panel_bytes;
+    __m512i sums[MOST_ROWS * 4];
+    size_t three = 3 * a_stride;
     _Alignas(64) int32_t whole[MOST_ROWS * INT8_SUMS];
 
     __asm__("" : "+r"(three)); /* or the compiler makes a pointer of every row and keeps them in vectors */
@@ -38,7 +38,8 @@ ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, 
         __asm__("" : "+r"(a[i]));
     }
 #pragma GCC unroll 64
-    for (int i = 0; i < rows * panels; i++) sums[i] = _mm512_loadu_si512(g->b.start + (panel + i % panels) * GEMM_PANEL);
+    for (int i = 0; i < rows * panels; i++)
+        sums[i] = _mm512_loadu_si512(g->b.start + (panel + i % panels) * GEMM_PANEL);
 #pragma GCC unroll 64
     for (int i = rows * panels; i < rows * panels * chains; i++) sums[i] = _mm512_setzero_si512();
 
@@ -51,7 +52,7 @@ ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, 
                 column[p] = _mm512_loadu_si512(b + (size_t)p * panel_bytes + q * QUAD_BYTES);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                const size_t  below = r % 4 == 3 ? three : (size_t)(r % 4) * a_stride;
+                const size_t below = r % 4 == 3 ? three : (size_t)(r % 4) * a_stride;
                 const __m512i x = quad(a[r / 4] + below + 4 * q);
 #pragma GCC unroll 4
                 for (int p = 0; p < panels; p++) {
@@ -75,21 +76,26 @@ ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, 
     int8_store(g, row, rows, panel, panels, whole);
 }
 
-#define ROWS(n, panels, chains) case n: tile(g, row, n, panel, panels, chains); break;
+#define ROWS(n, panels, chains)                                                                                        \
+    case n:                                                                                                            \
+        tile(g, row, n, panel, panels, chains);                                                                        \
+        break;
 
 static void tile_wide(const gemm_int8 *g, int row, int rows, int panel)
 {
     switch (rows) {
-        ROWS(1, 4, 4) ROWS(2, 4, 2) ROWS(3, 4, 2) ROWS(4, 4, 1) ROWS(5, 4, 1) ROWS(6, 4, 1)
-        ROWS(7, 2, 1) ROWS(8, 2, 1) ROWS(9, 2, 1) ROWS(10, 2, 1) ROWS(11, 2, 1) ROWS(12, 2, 1) ROWS(13, 2, 1) ROWS(14, 2, 1)
+        ROWS(1, 4, 4)
+        ROWS(2, 4, 2) ROWS(3, 4, 2) ROWS(4, 4, 1) ROWS(5, 4, 1) ROWS(6, 4, 1) ROWS(7, 2, 1) ROWS(8, 2, 1) ROWS(9, 2, 1)
+            ROWS(10, 2, 1) ROWS(11, 2, 1) ROWS(12, 2, 1) ROWS(13, 2, 1) ROWS(14, 2, 1)
     }
 }
 
 static void tile_one(const gemm_int8 *g, int row, int rows, int panel)
 {
     switch (rows) {
-        ROWS(1, 1, 4) ROWS(2, 1, 4) ROWS(3, 1, 4) ROWS(4, 1, 4) ROWS(5, 1, 2) ROWS(6, 1, 2)
-        ROWS(7, 1, 2) ROWS(8, 1, 2) ROWS(9, 1, 2) ROWS(10, 1, 2) ROWS(11, 1, 2) ROWS(12, 1, 2) ROWS(13, 1, 2) ROWS(14, 1, 2)
+        ROWS(1, 1, 4)
+        ROWS(2, 1, 4) ROWS(3, 1, 4) ROWS(4, 1, 4) ROWS(5, 1, 2) ROWS(6, 1, 2) ROWS(7, 1, 2) ROWS(8, 1, 2) ROWS(9, 1, 2)
+            ROWS(10, 1, 2) ROWS(11, 1, 2) ROWS(12, 1, 2) ROWS(13, 1, 2) ROWS(14, 1, 2)
     }
 }
 

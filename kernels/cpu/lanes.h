@@ -8,8 +8,8 @@
  *     min max (limit, x)          x when x is NaN, so that NaN is never clamped away
  *     zero_below(y, x, limit)     0 where x < limit, else y
  *     round, scale(x, n)          nearest whole number; x * 2^n for whole n in -125..127
- *     rest(x)                     x less its nearest whole number
- *     scale_near(y, x)            y * 2^n for the whole n nearest to x, n in -125..127
+ *     rest(x)                     x less a whole number: the one below if LANES_FLOOR, else the nearest
+ *     scale_whole(y, x)           y * 2^n for that number n, in -125..127
  *     sum, largest                over the register, in a fixed order
  *     turn                        LANES registers as rows become columns
  *

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 
 #define LANES_SET(operation) operation##_avx2
-enum { LANES = 8, TILE_PANELS = 1 };
+enum { LANES = 8, TILE_PANELS = 1, LANES_FLOOR = 0 };
 #define TILE_ROWS 6 /* 12 of 16 registers hold sums */
 
 typedef __m256 lanes;
@@ -58,7 +58,7 @@ static inline lanes lanes_rest(lanes x)
     return _mm256_sub_ps(x, _mm256_sub_ps(lanes_shifted(x), lanes_set(12582912.0f + 127)));
 }
 
-static inline lanes lanes_scale_near(lanes y, lanes x)
+static inline lanes lanes_scale_whole(lanes y, lanes x)
 {
     return _mm256_mul_ps(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(lanes_shifted(x)), 23)));
 }

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 
 #define LANES_SET(operation) operation##_avx512
-enum { LANES = 16, TILE_PANELS = 3 };
+enum { LANES = 16, TILE_PANELS = 3, LANES_FLOOR = 1 };
 #define TILE_ROWS 8 /* 24 of 32 registers hold sums: 11 loads for 24 products; 14 x 2 has 16 for 28, and is slower */
 
 typedef __m512 lanes;
@@ -36,12 +36,8 @@ static inline lanes lanes_zero_below(lanes y, lanes x, lanes limit)
 
 static inline lanes lanes_scale(lanes x, lanes power) { return _mm512_scalef_ps(x, power); }
 
-static inline lanes lanes_rest(lanes x)
-{
-    return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
-static inline lanes lanes_scale_near(lanes y, lanes x) { return _mm512_scalef_ps(y, _mm512_sub_ps(x, lanes_rest(x))); }
+static inline lanes lanes_rest(lanes x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+static inline lanes lanes_scale_whole(lanes y, lanes x) { return _mm512_scalef_ps(y, x); } /* takes the floor itself */
 static inline float lanes_sum(lanes x) { return _mm512_reduce_add_ps(x); }
 
 static inline float lanes_largest(lanes x)

@@ -1,4 +1,5 @@
-/* lanes_int8.h - what a product in whole numbers wants of a register beyond lanes.h.  lanes_int8_avx2.h and its like give:
+/* lanes_int8.h - what a product in whole numbers wants of a register beyond lanes.h.  lanes_int8_avx2.h and its like
+ * give:
  *
  *     of_ints(p)              LANES int32 as floats
  *     load_bf16_n, store_bf16_n   the first n bfloat16 only; stores round to nearest even, and NaN stays NaN
@@ -23,18 +24,18 @@ ALWAYS_INLINE lanes int8_activate(lanes x, const gemm_activation activation)
     return activation == GEMM_RELU ? lanes_max(lanes_set(0), x) : x;
 }
 
-/* One register wide, rows down.  `left`, activation and bf16 are constants where it is inlined; *g is read first, because
- * what is stored might change it, for all that the compiler knows. */
+/* One register wide, rows down.  `left`, activation and bf16 are constants where it is inlined; *g is read first,
+ * because what is stored might change it, for all that the compiler knows. */
 ALWAYS_INLINE void int8_store_lanes(const gemm_int8 *g, size_t row, int rows, size_t column, const int left,
                                     const int32_t *sums, const gemm_activation activation, const int bf16)
 {
-    const lanes  scale = lanes_load(g->b.scale + column);
-    const lanes  bias = g->bias ? lanes_load_n(g->bias + column, left) : lanes_set(0);
+    const lanes scale = lanes_load(g->b.scale + column);
+    const lanes bias = g->bias ? lanes_load_n(g->bias + column, left) : lanes_set(0);
     const float *a_scale = g->a_scale + row;
     const size_t c_stride = g->c_stride, residual_stride = g->residual_stride;
     const float *residual = g->residual ? g->residual + row * residual_stride + column : NULL;
-    float       *c = bf16 ? NULL : g->c + row * c_stride + column;
-    uint16_t    *c16 = bf16 ? g->c16 + row * c_stride + column : NULL;
+    float *c = bf16 ? NULL : g->c + row * c_stride + column;
+    uint16_t *c16 = bf16 ? g->c16 + row * c_stride + column : NULL;
 #pragma GCC unroll 1
     for (int r = 0; r < rows; r++, sums += INT8_SUMS) {
         lanes x = lanes_fma(lanes_mul(lanes_of_ints(sums), lanes_set(a_scale[r])), scale, bias);
@@ -59,10 +60,11 @@ ALWAYS_INLINE void int8_store_as(const gemm_int8 *g, size_t row, int rows, int c
     if (n < columns) int8_store_lanes(g, row, rows, (size_t)(column + n), columns - n, sums + n, activation, bf16);
 }
 
-#define INT8_STORE(activation) case activation: \
-    if (g->c) int8_store_as(g, (size_t)row, rows, column, columns, sums, activation, 0); \
-    else int8_store_as(g, (size_t)row, rows, column, columns, sums, activation, 1); \
-    break;
+#define INT8_STORE(activation)                                                                                         \
+    case activation:                                                                                                   \
+        if (g->c) int8_store_as(g, (size_t)row, rows, column, columns, sums, activation, 0);                           \
+        else int8_store_as(g, (size_t)row, rows, column, columns, sums, activation, 1);                                \
+        break;
 
 /* The sums of a tile [rows, INT8_SUMS], whose first column is `panel`'s; they lie in L1.  Apart and never inlined: one
  * copy for every size of a tile. */

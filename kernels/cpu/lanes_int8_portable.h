@@ -1,4 +1,5 @@
-/* lanes_int8_portable.h - whole numbers and bfloat16 in and out of the registers of lanes_portable.h; see lanes_int8.h. */
+/* lanes_int8_portable.h - whole numbers and bfloat16 in and out of the registers of lanes_portable.h; see lanes_int8.h.
+ */
 #ifndef KERNELS_CPU_LANES_INT8_PORTABLE_H
 #define KERNELS_CPU_LANES_INT8_PORTABLE_H
 #include "lanes_portable.h"
@@ -19,9 +20,11 @@ static inline lanes lanes_load_bf16_n(const uint16_t *p, int n)
 
 static inline void lanes_store_bf16_n(uint16_t *p, lanes x, int n)
 {
-    lanes_bits bits = (lanes_bits)x, up = bits + 0x7fff + (bits >> 16 & 1);
-    up = (lanes_bits)lanes_select(x != x, (lanes)(lanes_bits){0x7fc00000, 0x7fc00000, 0x7fc00000, 0x7fc00000}, (lanes)up);
-    for (int i = 0; i < n && i < LANES; i++) p[i] = (uint16_t)(up[i] >> 16);
+    for (int i = 0; i < n && i < LANES; i++) {
+        uint32_t bits;
+        memcpy(&bits, (const char *)&x + 4 * i, sizeof bits);
+        p[i] = x[i] != x[i] ? 0x7fc0 : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
 }
 
 static inline lanes lanes_larger(lanes most, lanes x)
@@ -33,7 +36,7 @@ static inline lanes lanes_larger(lanes most, lanes x)
 static inline int32_t lanes_largest_bits(lanes most)
 {
     lanes_bits bits = (lanes_bits)most;
-    int32_t    largest = bits[0];
+    int32_t largest = bits[0];
     for (int i = 1; i < LANES; i++) largest = bits[i] > largest ? bits[i] : largest;
     return largest;
 }

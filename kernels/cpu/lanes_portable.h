@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define LANES_SET(operation) operation##_portable
-enum { LANES = 4, TILE_PANELS = 1 };
+enum { LANES = 4, TILE_PANELS = 1, LANES_FLOOR = 0 };
 #define TILE_ROWS 3 /* 12 of 16 registers hold sums */
 
 typedef float   lanes __attribute__((vector_size(16)));
@@ -62,7 +62,7 @@ static inline lanes lanes_scale(lanes x, lanes power)
  * the exponent: NaN stays NaN whatever its low bits. */
 static inline lanes lanes_shifted(lanes x) { return x + lanes_set(12582912.0f + 127); }
 static inline lanes lanes_rest(lanes x) { return x - (lanes_shifted(x) - lanes_set(12582912.0f + 127)); }
-static inline lanes lanes_scale_near(lanes y, lanes x) { return y * (lanes)((lanes_bits)lanes_shifted(x) << 23); }
+static inline lanes lanes_scale_whole(lanes y, lanes x) { return y * (lanes)((lanes_bits)lanes_shifted(x) << 23); }
 
 static inline float lanes_sum(lanes x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 

@@ -8,7 +8,7 @@ static float element(const quantize *q, int m, int k)
     const size_t at = (size_t)m * q->x_stride + (size_t)k;
     if (q->x) return q->x[at];
     const uint32_t bits = (uint32_t)q->x16[at] << 16;
-    float          x;
+    float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
@@ -17,7 +17,7 @@ void quantize_plain(const quantize *q)
 {
     for (int m = 0; m < q->M; m++) {
         uint8_t *out = q->out + (size_t)m * q->out_stride;
-        float    most = 0;
+        float most = 0;
         memset(out, 128, (size_t)gemm_int8_depth(q->K));
         for (int k = 0; k < q->K; k++) {
             const float x = fabsf(element(q, m, k));

@@ -25,11 +25,11 @@ void LANES_SET(quantize)(const quantize *q, int row0, int row1)
             for (int i = 0; i < 4; i++) most[i] = lanes_larger(most[i], elements(q, row, k + i * LANES));
         most[0] = lanes_larger(lanes_larger(most[0], most[1]), lanes_larger(most[2], most[3]));
         const int32_t bits = lanes_largest_bits(most[0]);
-        float         largest;
+        float largest;
         memcpy(&largest, &bits, sizeof largest);
 
         const float scale = !isfinite(largest) ? NAN : largest < 1e-36f ? 0 : largest / 127;
-        uint8_t    *out = q->out + row * q->out_stride;
+        uint8_t *out = q->out + row * q->out_stride;
         q->scale[row] = scale;
         if (!(scale > 0)) {
             memset(out, 128, (size_t)depth);

@@ -32,6 +32,7 @@ typedef struct {
     float           *scales;
     void            *qkv, *context, *inner;
     product          product; /* the step under way */
+    int              head_chunks;
     layer_norm       norm;
     quantize         quantize;
 } flow;
@@ -259,25 +260,36 @@ static void attention_task(void *context, int task, int worker)
     const flow        *f = context;
     const cpu_model   *m = f->m;
     const model_shape *shape = &m->weights->shape;
-    const int          block = task / shape->heads, head = task % shape->heads, width = f->H / shape->heads;
+    const int          block = task / f->head_chunks, chunk = task % f->head_chunks, width = f->H / shape->heads;
+    const int          head0 = shape->heads * chunk / f->head_chunks;
+    const int          head1 = shape->heads * (chunk + 1) / f->head_chunks;
     int                low = 0, high = f->rows.S; /* blocks[low] <= block < blocks[high] */
     while (high - low > 1) {
         const int middle = (low + high) / 2;
         if (f->rows.blocks[middle] <= block) low = middle;
         else high = middle;
     }
-    const int            first = f->rows.starts[low], n = f->rows.starts[low + 1] - first;
-    const int            query0 = (block - f->rows.blocks[low]) * QUERY_BLOCK;
-    const attention_part part = {first, n, head, query0, smaller(query0 + QUERY_BLOCK, n)};
-    unsigned char       *scratch = m->room.scratch + (size_t)worker * m->room.scratch_bytes;
-    if (m->weights->precision == CPU_FLOAT32)
-        m->k->attention(&(attention){.qkv = f->qkv, .out = f->context, .qkv_stride = m->room.qkv_stride,
-                                     .out_stride = m->room.x_stride, .heads = shape->heads, .width = width},
-                        part, (float *)scratch);
-    else
+    const int      first = f->rows.starts[low], n = f->rows.starts[low + 1] - first;
+    const int      query0 = (block - f->rows.blocks[low]) * QUERY_BLOCK, query1 = smaller(query0 + QUERY_BLOCK, n);
+    unsigned char *scratch = m->room.scratch + (size_t)worker * m->room.scratch_bytes;
+    if (m->weights->precision != CPU_FLOAT32) {
         m->k->attention_bf16(&(attention_bf16){.qkv = f->qkv, .out = f->context, .qkv_stride = m->room.qkv_stride,
                                                .out_stride = m->room.x_stride, .heads = shape->heads, .width = width},
-                             part, scratch);
+                             (attention_bf16_part){first, n, head0, head1, query0, query1}, scratch);
+        return;
+    }
+    const attention a = {.qkv = f->qkv, .out = f->context, .qkv_stride = m->room.qkv_stride,
+                         .out_stride = m->room.x_stride, .heads = shape->heads, .width = width};
+    for (int head = head0; head < head1; head++)
+        m->k->attention(&a, (attention_part){first, n, head, query0, query1}, (float *)scratch);
+}
+
+static void run_attention(flow *f)
+{
+    const int blocks = f->rows.blocks[f->rows.S], heads = f->m->weights->shape.heads;
+    const int wanted = blocks_of(TASKS_PER_THREAD * workers_count(f->m->pool), blocks);
+    f->head_chunks = f->rows.worker == CPU_SHARED ? smaller(heads, wanted) : 1;
+    run(f, blocks * f->head_chunks, attention_task);
 }
 
 /* All bits of the exponent are set in NaN and in infinities.  Without a branch, so that the compiler uses vectors. */
@@ -313,7 +325,7 @@ static void run_layer(flow *f, const cpu_layer *l)
 {
     const cpu_room *r = &f->m->room;
     run_dense(f, &l->qkv, operand_x(f), f->qkv, r->qkv_stride, GEMM_LINEAR);
-    run(f, f->rows.blocks[f->rows.S] * f->m->weights->shape.heads, attention_task);
+    run_attention(f);
     run_dense(f, &l->attention_out, operand_of(f, f->context, f->H, r->x_stride), f->x, r->x_stride, GEMM_LINEAR);
     run_norm(f, l->norm1_gamma, l->norm1_beta);
     run_dense(f, &l->inner, operand_x(f), f->inner, r->inner_stride, f->m->activation);

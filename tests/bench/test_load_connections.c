@@ -2,95 +2,16 @@
  *
  * The only times are those the server makes: what it holds back cannot be seen earlier, on however slow a machine. */
 #include <CUnit/CUnit.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "bench/load_connections.h"
 #include "bench/load_verdict.h"
+#include "tests/support/small_server.h"
 
-#define REPLY(status, fields) "HTTP/1.1 " status "\r\n" fields "content-length: 2\r\n\r\n[]"
-static const char ok[] = REPLY("200 OK", "x-compute-tokens: 7\r\nserver-timing: queue;dur=1\r\n");
+enum { STALL_MS = SMALL_SERVER_STALL_MS, CLIENTS = SMALL_SERVER_CLIENTS };
+static const char ok[] = SMALL_REPLY("200 OK", "x-compute-tokens: 7\r\nserver-timing: queue;dur=1\r\n");
 static const int64_t MILLISECOND = 1000000;
-enum { CLIENTS = 64, STALL_MS = 300 };
-
-typedef struct {
-    const char *reply; /* NULL: none */
-    bool closes;       /* after a request */
-    bool halves;       /* the reply is sent in two parts */
-    int stall_at;      /* holds everything up for STALL_MS before this answer, counted from 0; -1: never */
-    int each_ms;       /* before every answer */
-    int port, listener;
-    _Atomic int stop, requests;
-    pthread_t thread;
-} small_server;
-
-static void pause_ms(int ms) { poll(NULL, 0, ms); }
-
-/* false: the client has left, or shall. */
-static bool answer(small_server *s, int fd)
-{
-    char text[4096];
-    const ssize_t n = recv(fd, text, sizeof text - 1, 0);
-    if (n <= 0) return false;
-    text[n] = 0;
-    if (strncmp(text, "POST /embed HTTP/1.1\r\n", 22) || strcmp(text + n - 2, "\"}")) return false; /* not whole */
-    const int at = atomic_fetch_add(&s->requests, 1);
-    if (at == s->stall_at) pause_ms(STALL_MS);
-    if (s->each_ms) pause_ms(s->each_ms);
-    if (s->reply) {
-        const size_t all = strlen(s->reply), first = s->halves ? all / 2 : all;
-        send(fd, s->reply, first, MSG_NOSIGNAL);
-        if (s->halves) pause_ms(1);
-        if (s->halves) send(fd, s->reply + first, all - first, MSG_NOSIGNAL);
-    }
-    return !s->closes;
-}
-
-static void *serve(void *arg)
-{
-    small_server *s = arg;
-    struct pollfd p[1 + CLIENTS] = {{.fd = s->listener, .events = POLLIN}};
-    int n = 1;
-    while (!atomic_load(&s->stop)) {
-        poll(p, (nfds_t)n, 20);
-        for (int i = n - 1; i > 0; i--) {
-            if (!p[i].revents || answer(s, p[i].fd)) continue;
-            close(p[i].fd);
-            p[i] = p[--n];
-        }
-        if (n <= CLIENTS && p[0].revents) {
-            p[n] = (struct pollfd){.fd = accept(s->listener, NULL, NULL), .events = POLLIN};
-            if (p[n].fd >= 0) n++;
-        }
-    }
-    while (--n > 0) close(p[n].fd);
-    return NULL;
-}
-
-static void start(small_server *s)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    s->listener = socket(AF_INET, SOCK_STREAM, 0);
-    CU_ASSERT_FATAL(!bind(s->listener, (struct sockaddr *)&a, n) && !listen(s->listener, CLIENTS));
-    getsockname(s->listener, (struct sockaddr *)&a, &n);
-    s->port = ntohs(a.sin_port);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&s->thread, NULL, serve, s), 0);
-}
-
-static void stop(small_server *s)
-{
-    atomic_store(&s->stop, 1);
-    pthread_join(s->thread, NULL);
-    close(s->listener);
-}
-
 static load_plan plan; /* what a test does not say */
 static load_tally *t;
 static int due;
@@ -111,18 +32,41 @@ static void usual(void)
                        .n_lengths = 1};
 }
 
+static load_warmup warm;
+static int marks;
+static int64_t sent_at_mark;
+static status mark(void *context, error *err)
+{
+    (void)context, (void)err;
+    marks++;
+    sent_at_mark = t->sent;
+    return OK;
+}
+
 /* Runs the plan; the tally stays until done(). */
 static status run(int port)
 {
     error err = {""};
-    load_schedule s = {0};
+    load_schedule s = {0}, before = {0};
     load_requests pool = {0};
     snprintf(plan.port, sizeof plan.port, "%d", port);
     CU_ASSERT_EQUAL_FATAL(load_tally_open(&t, &err), OK);
-    CU_ASSERT_EQUAL_FATAL(load_schedule_open(&s, plan.arrivals, plan.rate, plan.duration_ns, plan.seed, &err), OK);
+    if (plan.arrivals != LOAD_CLOSED)
+        CU_ASSERT_EQUAL_FATAL(load_schedule_open(&s, plan.arrivals, plan.rate, plan.duration_ns, plan.seed, &err), OK);
+    if (plan.warmup_ns && plan.arrivals != LOAD_CLOSED)
+        CU_ASSERT_EQUAL_FATAL(load_schedule_open(&before, plan.arrivals, plan.rate, plan.warmup_ns, 2, &err), OK);
     CU_ASSERT_EQUAL_FATAL(load_requests_open(&pool, &plan, &err), OK);
-    const status rc = load_connections_run(t, &(load_job){&plan, &s, &pool, NULL}, &err);
+    warm = (load_warmup){0};
+    marks = 0;
+    const load_job job = {.plan = &plan,
+                          .schedule = &s,
+                          .warmup = &before,
+                          .requests = &pool,
+                          .warm = plan.warmup_ns ? &warm : NULL,
+                          .mark = mark};
+    const status rc = load_connections_run(t, &job, &err);
     due = s.n;
+    load_schedule_close(&before);
     load_requests_close(&pool);
     load_schedule_close(&s);
     return rc;
@@ -130,9 +74,9 @@ static status run(int port)
 
 static void run_against(small_server *s)
 {
-    start(s);
+    small_server_start(s);
     CU_ASSERT_EQUAL(run(s->port), OK);
-    stop(s);
+    small_server_stop(s);
 }
 
 static int64_t replies(int code)
@@ -257,7 +201,8 @@ static void who_shall_leave_leaves(void)
 static void a_connection_that_the_server_ends_is_opened_anew(void)
 {
     for (int closes = 0; closes < 2; closes++) {
-        small_server s = {.reply = REPLY("200 OK", "connection: close\r\n"), .closes = closes == 1, .stall_at = -1};
+        small_server s = {
+            .reply = SMALL_REPLY("200 OK", "connection: close\r\n"), .closes = closes == 1, .stall_at = -1};
         usual();
         run_against(&s);
         CU_ASSERT_TRUE(replies(200) == due && t->reopened == due && load_errors(t) == 0);
@@ -286,7 +231,7 @@ static void a_reply_that_breaks_a_rule_is_malformed(void)
 
 static void refusals_are_counted_apart(void)
 {
-    small_server s = {.reply = REPLY("429 Too Many Requests", "retry-after: 2\r\n"), .stall_at = -1};
+    small_server s = {.reply = SMALL_REPLY("429 Too Many Requests", "retry-after: 2\r\n"), .stall_at = -1};
     usual();
     run_against(&s);
     CU_ASSERT_TRUE(replies(429) == due && load_errors(t) == 0 && t->served_in_time == 0);
@@ -295,11 +240,121 @@ static void refusals_are_counted_apart(void)
     load_tally_close(t);
 }
 
+static int64_t in_windows(void)
+{
+    int64_t n = 0;
+    for (int i = 0; i < t->windows.n; i++) n += (int64_t)t->windows.at[i].intended.sum.total;
+    return n;
+}
+
+static void windows_have_each_reply_of_the_run_once(void)
+{
+    small_server s = {.reply = ok, .stall_at = -1};
+    usual();
+    run_against(&s);
+    CU_ASSERT_EQUAL_FATAL(t->windows.n, LOAD_TENTHS);
+    CU_ASSERT_EQUAL(in_windows(), t->served_in_time);
+    CU_ASSERT_EQUAL(t->windows.halves[0].sum.total, 50); /* by due time: of 100, whenever they were answered */
+    CU_ASSERT_EQUAL(t->windows.halves[1].sum.total, 50);
+    CU_ASSERT_TRUE(t->windows.even && marks == 2 && sent_at_mark == due);
+    load_tally_close(t);
+}
+
+static void faults_are_in_windows(void)
+{
+    small_server s = {.reply = "HTTP/1.1 200 OK\r\n\r\n[]", .stall_at = -1};
+    int64_t errors = 0;
+    usual();
+    run_against(&s);
+    for (int i = 0; i < t->windows.n; i++) errors += t->windows.at[i].errors;
+    CU_ASSERT_TRUE(t->malformed == due && errors > 0 && errors <= due);
+    load_tally_close(t);
+}
+
+static void a_closed_loop_keeps_each_connection_busy(void)
+{
+    small_server s = {.reply = ok, .stall_at = -1, .each_ms = 5};
+    usual();
+    plan.arrivals = LOAD_CLOSED;
+    plan.rate = 0;
+    plan.connections = 2;
+    run_against(&s);
+    /* One thread serves both, 5 ms each: a request waits for the other connection's too, and none is sent beside it. */
+    CU_ASSERT_TRUE(t->sent >= 4 && t->sent <= 101 + plan.connections);
+    CU_ASSERT_TRUE(replies(200) == t->sent && s.requests == t->sent && t->sent_late == 0 && t->censored == 0);
+    CU_ASSERT_EQUAL(t->lateness.sum.total, 0);
+    CU_ASSERT_TRUE(slower_than(&t->rows[1].intended, 4 * MILLISECOND) == t->sent);
+    CU_ASSERT_TRUE(!memcmp(&t->rows[1].intended, &t->rows[1].service, sizeof t->rows[1].service));
+    due = (int)t->sent;
+    CU_ASSERT_FALSE(objected("sent"));
+    load_tally_close(t);
+}
+
+static void a_closed_loop_opens_what_the_server_closes(void)
+{
+    small_server s = {.reply = ok, .closes = true, .stall_at = -1, .each_ms = 5};
+    usual();
+    plan.arrivals = LOAD_CLOSED;
+    plan.connections = 1;
+    run_against(&s);
+    CU_ASSERT_TRUE(t->sent > 2 && replies(200) > 2 && t->reopened + t->resets >= t->sent - 1);
+    load_tally_close(t);
+}
+
+/* 400/s: a full window is 500 ms; three of them alike, and it ends long before its 30 s. */
+static void a_warm_up_ends_when_windows_agree_and_counts_nowhere(void)
+{
+    for (int closed = 0; closed < 2; closed++) {
+        small_server s = {.reply = ok, .stall_at = -1, .each_ms = closed ? 2 : 0};
+        usual();
+        plan.arrivals = closed ? LOAD_CLOSED : LOAD_FIXED;
+        plan.rate = 400;
+        plan.warmup_ns = 30000 * MILLISECOND;
+        run_against(&s);
+        CU_ASSERT_TRUE(warm.steady && warm.taken >= LOAD_LAST && warm.took_s >= 1.5 && warm.took_s < 29);
+        CU_ASSERT_TRUE(s.requests > t->sent && t->sent > 0 && replies(200) == t->sent);
+        if (!closed) CU_ASSERT_EQUAL(t->sent, due);
+        CU_ASSERT_EQUAL(marks, 2);
+        load_tally_close(t);
+    }
+}
+
+static void a_warm_up_without_replies_ends_at_its_time(void)
+{
+    small_server s = {.reply = NULL, .stall_at = -1};
+    usual();
+    plan.warmup_ns = 200 * MILLISECOND;
+    plan.grace_ns = 50 * MILLISECOND;
+    run_against(&s);
+    CU_ASSERT_TRUE(!warm.steady && warm.taken == 0 && warm.took_s >= 0.2);
+    CU_ASSERT_EQUAL(t->sent, 0); /* all four connections still wait for what the warm-up sent */
+    CU_ASSERT_EQUAL(t->censored, due);
+    load_tally_close(t);
+}
+
+static void a_load_is_even_unless_its_tenths_differ(void)
+{
+    static const struct {
+        load_arrivals arrivals;
+        int64_t burst_ms;
+        bool even;
+    } rows[] = {{LOAD_POISSON, 0, true}, {LOAD_BURST, 6, true}, {LOAD_BURST, 7, false}, {LOAD_REPLAY, 0, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        small_server s = {.reply = ok, .stall_at = -1};
+        usual();
+        plan.arrivals = rows[i].arrivals;
+        plan.burst = (load_burst){3, rows[i].burst_ms * MILLISECOND};
+        run_against(&s); /* its schedule is what the test makes, whatever the plan calls it */
+        CU_ASSERT_EQUAL(t->windows.even, rows[i].even);
+        load_tally_close(t);
+    }
+}
+
 static void without_a_server_there_is_no_run(void)
 {
     small_server s = {.stall_at = -1};
-    start(&s);
-    stop(&s);
+    small_server_start(&s);
+    small_server_stop(&s);
     usual();
     CU_ASSERT_EQUAL(run(s.port), UNAVAILABLE);
     CU_ASSERT_EQUAL(t->sent, 0);
@@ -322,5 +377,17 @@ void load_connections_suite(CU_pSuite s)
     CU_add_test(s, "a connection that ends without a reply is a reset", a_reply_that_does_not_come_is_a_reset);
     CU_add_test(s, "a reply that breaks a rule is malformed", a_reply_that_breaks_a_rule_is_malformed);
     CU_add_test(s, "refusals are counted by their status, with their Retry-After", refusals_are_counted_apart);
+    CU_add_test(s, "windows have each reply of the run once, halves each request by its due time",
+                windows_have_each_reply_of_the_run_once);
+    CU_add_test(s, "a fault is in the window in which it happened", faults_are_in_windows);
+    CU_add_test(s, "a closed loop keeps each connection busy, and counts from the sending",
+                a_closed_loop_keeps_each_connection_busy);
+    CU_add_test(s, "a closed loop opens anew what the server closes", a_closed_loop_opens_what_the_server_closes);
+    CU_add_test(s, "a warm-up ends when three windows agree, and counts nowhere",
+                a_warm_up_ends_when_windows_agree_and_counts_nowhere);
+    CU_add_test(s, "a warm-up without replies ends at its time, and what it sent stays its own",
+                a_warm_up_without_replies_ends_at_its_time);
+    CU_add_test(s, "a load is even unless it is a replay or its bursts are long",
+                a_load_is_even_unless_its_tenths_differ);
     CU_add_test(s, "without a server there is no run", without_a_server_there_is_no_run);
 }

@@ -111,6 +111,87 @@ static void numbers_out_of_range_are_refused(void)
     CU_ASSERT_STRING_EQUAL(err.text, "--rate 5x: wanted requests/s, as 0.5, 500 or 5k");
 }
 
+static void arrivals_have_their_words(void)
+{
+    const bench_options burst = {.target = url, .arrivals = "burst:2.5x50ms", .rate = "5k"};
+    CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &burst, &err), OK);
+    CU_ASSERT_TRUE(plan.arrivals == LOAD_BURST && plan.burst.ratio == 2.5 && plan.burst.each_ns == 50000000);
+    CU_ASSERT_EQUAL(plan.rate, 5000);
+    const bench_options replay = {.target = url, .arrivals = "file:a b"};
+    CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &replay, &err), OK);
+    CU_ASSERT_TRUE(plan.arrivals == LOAD_REPLAY && plan.rate == 0 && plan.duration_ns == 0);
+    CU_ASSERT_STRING_EQUAL(plan.replay, "a b");
+    const bench_options cut = {.target = url, .arrivals = "file:a", .duration = "5s"};
+    CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &cut, &err), OK);
+    CU_ASSERT_EQUAL(plan.duration_ns, 5000000000);
+    const bench_options closed = {.target = url, .concurrency = "7"};
+    CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &closed, &err), OK);
+    CU_ASSERT_TRUE(plan.arrivals == LOAD_CLOSED && plan.connections == 7 && plan.rate == 0);
+    CU_ASSERT_EQUAL(plan.duration_ns, 10000000000);
+}
+
+static void other_arrivals_are_refused(void)
+{
+    const bench_options bad[] = {
+        {.arrivals = "burst"},
+        {.arrivals = "burst:"},
+        {.arrivals = "burst:3"},
+        {.arrivals = "burst:3x"},
+        {.arrivals = "burst:3x50"},
+        {.arrivals = "burst:1x50ms"},
+        {.arrivals = "burst:0.5x50ms"},
+        {.arrivals = "burst:x50ms"},
+        {.arrivals = "burst:3x0ms"},
+        {.arrivals = "burst:3x61s"},
+        {.arrivals = "burst:nanx5ms"},
+        {.arrivals = "burst:3x50ms "},
+        {.arrivals = "file:"},
+        {.arrivals = "file:a", .rate = "5"},
+        {.concurrency = "0"},
+        {.concurrency = "8193"},
+        {.concurrency = "1", .rate = "5"},
+        {.concurrency = "1", .arrivals = "fixed"},
+        {.concurrency = "1", .connections = "1"},
+        {.warmup = "-1s"},
+        {.warmup = "11m"},
+        {.warmup = "5x"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bench_options o = bad[i];
+        o.target = url;
+        if (load_plan_read(&plan, &o, &err) == BAD_INPUT) continue;
+        fprintf(stderr, "row %zu is taken\n", i);
+        CU_FAIL("taken");
+    }
+    const bench_options o = {.target = url, .concurrency = "4", .rate = "9"};
+    CU_ASSERT_EQUAL(load_plan_read(&plan, &o, &err), BAD_INPUT);
+    CU_ASSERT_STRING_EQUAL(err.text, "--concurrency and --rate: wanted one of them, a closed loop has no schedule");
+}
+
+static void a_warm_up_has_a_time_or_is_none(void)
+{
+    const bench_options none = {.target = url, .warmup = "0"}, some = {.target = url, .warmup = "300ms"};
+    const bench_options usual = {.target = url};
+    CU_ASSERT_TRUE(load_plan_read(&plan, &none, &err) == OK && plan.warmup_ns == 0);
+    CU_ASSERT_TRUE(load_plan_read(&plan, &some, &err) == OK && plan.warmup_ns == 300000000);
+    CU_ASSERT_TRUE(load_plan_read(&plan, &usual, &err) == OK && plan.warmup_ns == 10000000000);
+}
+
+static void the_ops_port_is_a_url_without_a_path(void)
+{
+    static const char *const bad[] = {"127.0.0.1:9090", "http://h:1/metrics", "https://h", "http://", ""};
+    const bench_options none = {.target = url}, good = {.target = url, .ops = "http://[::1]:9090/"};
+    CU_ASSERT_TRUE(load_plan_read(&plan, &none, &err) == OK && !*plan.ops_host);
+    CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &good, &err), OK);
+    CU_ASSERT_STRING_EQUAL(plan.ops_host, "::1");
+    CU_ASSERT_STRING_EQUAL(plan.ops_port, "9090");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const bench_options o = {.target = url, .ops = bad[i]};
+        CU_ASSERT_EQUAL(load_plan_read(&plan, &o, &err), BAD_INPUT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "wanted http://HOST:PORT of the ops port"));
+    }
+}
+
 static status lengths(const char *text)
 {
     char file[] = "/tmp/load_lengths_XXXXXX";
@@ -147,5 +228,9 @@ void load_plan_suite(CU_pSuite s)
     CU_add_test(s, "host, port and path are taken from a URL", urls_are_taken_apart);
     CU_add_test(s, "what is no http://HOST:PORT/PATH is refused", other_urls_are_refused);
     CU_add_test(s, "numbers and words out of their range are refused", numbers_out_of_range_are_refused);
+    CU_add_test(s, "bursts, a replay and a closed loop have their words", arrivals_have_their_words);
+    CU_add_test(s, "other arrivals, and two of them, are refused", other_arrivals_are_refused);
+    CU_add_test(s, "a warm-up has a time, or there is none", a_warm_up_has_a_time_or_is_none);
+    CU_add_test(s, "the ops port is a URL without a path", the_ops_port_is_a_url_without_a_path);
     CU_add_test(s, "a file of lengths is a number a line, 1 to 4096 lines", lengths_are_a_number_a_line);
 }

@@ -98,10 +98,49 @@ static void a_pool_has_a_bound(void)
     CU_ASSERT_PTR_NULL(r.bytes);
 }
 
+static void a_replay_has_a_body_for_each_number_of_tokens(void)
+{
+    enum { N = 5 };
+    load_requests r;
+    error err = {""};
+    char head[1024];
+    int own[N] = {9, 3, 9, 40, 3};
+    const load_schedule s = {.tokens = own, .n = N};
+    set_plan(1, (int[]){100}, 1);
+    plan.replay = "a file";
+    CU_ASSERT_EQUAL_FATAL(load_requests_replay(&r, &plan, &s, &err), OK);
+    for (int i = 0; i < 2 * N; i++) { /* and the warm-up may want more of them */
+        cJSON *text = body_of(&r, load_requests_body(&r, 1, i), head);
+        CU_ASSERT_EQUAL(tokens(text), own[i % N]);
+        cJSON_Delete(text);
+    }
+    load_requests_close(&r);
+    plan.inputs = 2;
+    CU_ASSERT_EQUAL(load_requests_replay(&r, &plan, &s, &err), BAD_INPUT);
+    CU_ASSERT_STRING_EQUAL(err.text, "--inputs 2: wanted 1 where a file says the tokens of each request");
+    CU_ASSERT_PTR_NULL(r.bytes);
+}
+
+static void a_replay_has_a_bound_of_different_tokens(void)
+{
+    static int many[LOAD_LENGTHS_MAX + 1];
+    load_requests r;
+    error err = {""};
+    for (int i = 0; i <= LOAD_LENGTHS_MAX; i++) many[i] = 3 + i;
+    set_plan(1, (int[]){100}, 1);
+    plan.replay = "a file";
+    CU_ASSERT_EQUAL(load_requests_replay(&r, &plan, &(load_schedule){.tokens = many, .n = LOAD_LENGTHS_MAX + 1}, &err),
+                    BAD_INPUT);
+    CU_ASSERT_STRING_EQUAL(err.text, "a file: more than 4096 different numbers of tokens");
+    CU_ASSERT_TRUE(!r.bytes && !r.body_of);
+}
+
 void load_requests_suite(CU_pSuite s)
 {
     CU_add_test(s, "a text of n tokens has n - 2 words, and the lengths come in turn", each_text_has_its_length);
     CU_add_test(s, "several inputs are an array; deadline and priority are headers", many_inputs_are_an_array);
     CU_add_test(s, "every length of a file is in the pool", more_lengths_make_a_larger_pool);
+    CU_add_test(s, "a replay has a body for each number of tokens", a_replay_has_a_body_for_each_number_of_tokens);
+    CU_add_test(s, "a replay of too many different numbers is refused", a_replay_has_a_bound_of_different_tokens);
     CU_add_test(s, "a pool of more than 256 MiB is refused", a_pool_has_a_bound);
 }

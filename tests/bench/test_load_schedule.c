@@ -43,6 +43,66 @@ static void fixed_gaps_are_equal_and_do_not_drift(void)
     load_schedule_close(&s);
 }
 
+static load_schedule bursts(double ratio, int64_t each_ms, double rate, double seconds, uint64_t seed)
+{
+    load_schedule s;
+    error err = {""};
+    const load_burst b = {ratio, each_ms * 1000000};
+    CU_ASSERT_EQUAL_FATAL(load_schedule_bursts(&s, b, rate, (int64_t)(seconds * 1e9), seed, &err), OK);
+    return s;
+}
+
+/* 1,000 periods of 100 ms with 40 requests each, 30 of them in the burst: a count of 30,000 has a standard error of
+ * 173. */
+static void bursts_have_the_ratio_and_the_mean(void)
+{
+    load_schedule s = bursts(3, 50, 400, 100, 11);
+    int in[2] = {0};
+    CU_ASSERT_TRUE(s.n > 39200 && s.n < 40800);
+    for (int i = 0; i < s.n; i++) {
+        CU_ASSERT_TRUE_FATAL(!i || s.at_ns[i] >= s.at_ns[i - 1]);
+        in[s.at_ns[i] / 50000000 % 2]++;
+    }
+    CU_ASSERT_DOUBLE_EQUAL(in[0], 30000, 700);
+    CU_ASSERT_DOUBLE_EQUAL(in[1], 10000, 400);
+    CU_ASSERT_TRUE(s.at_ns[s.n - 1] < 100 * SECOND_NS);
+    load_schedule_close(&s);
+}
+
+/* The same sums of gaps: the n-th is due when a Poisson schedule of the same rate and seed has it, at whole periods
+ * exactly, and never more than half a burst from it. */
+static void whole_periods_of_bursts_have_exactly_the_mean(void)
+{
+    load_schedule b = bursts(3, 50, 400, 20, 5), p = make(LOAD_POISSON, 400, 20, 5);
+    for (int i = 0; i < b.n && i < p.n; i++) {
+        CU_ASSERT_EQUAL_FATAL(b.at_ns[i] / 100000000, p.at_ns[i] / 100000000);
+        const int64_t into = p.at_ns[i] % 100000000; /* 3/4 of a period's requests are in the first half of it */
+        const double wanted = into < 75000000 ? (double)into / 1.5 : 50e6 + ((double)into - 75e6) * 2;
+        CU_ASSERT_DOUBLE_EQUAL((double)(b.at_ns[i] % 100000000), wanted, 10);
+    }
+    CU_ASSERT_EQUAL(b.n, p.n);
+    load_schedule_close(&b);
+    load_schedule_close(&p);
+}
+
+static void bursts_are_decided_by_the_seed(void)
+{
+    load_schedule a = bursts(3, 50, 100, 1, 1), b = bursts(3, 50, 100, 1, 1), c = bursts(3, 50, 100, 1, 2);
+    CU_ASSERT_TRUE(a.n == b.n && !memcmp(a.at_ns, b.at_ns, (size_t)a.n * sizeof *a.at_ns));
+    CU_ASSERT_NOT_EQUAL(a.at_ns[0], c.at_ns[0]);
+    load_schedule_close(&a);
+    load_schedule_close(&b);
+    load_schedule_close(&c);
+}
+
+/* A run that ends in its first burst has nearly twice the mean, and room for it. */
+static void a_run_within_a_burst_is_whole(void)
+{
+    load_schedule s = bursts(1000, 60000, 10000, 10, 1);
+    CU_ASSERT_DOUBLE_EQUAL(s.n, 2 * 10000 * 10 * 1000 / 1001.0, 2500);
+    load_schedule_close(&s);
+}
+
 static void the_seed_decides(void)
 {
     load_schedule a = make(LOAD_POISSON, 1000, 1, 1), b = make(LOAD_POISSON, 1000, 1, 1),
@@ -90,6 +150,11 @@ void load_schedule_suite(CU_pSuite s)
                 poisson_gaps_have_the_rate_and_a_variation_of_one);
     CU_add_test(s, "fixed gaps are equal, and the last is where the rate puts it",
                 fixed_gaps_are_equal_and_do_not_drift);
+    CU_add_test(s, "bursts have three times the rate of the calm, and both together the mean",
+                bursts_have_the_ratio_and_the_mean);
+    CU_add_test(s, "whole periods of bursts have exactly the mean rate", whole_periods_of_bursts_have_exactly_the_mean);
+    CU_add_test(s, "the same seed gives the same bursts", bursts_are_decided_by_the_seed);
+    CU_add_test(s, "a run that ends within a burst has all of its requests", a_run_within_a_burst_is_whole);
     CU_add_test(s, "the same seed gives the same schedule, another another", the_seed_decides);
     CU_add_test(s, "what chance decides is even, and one choice does not follow another",
                 choices_are_spread_and_do_not_follow_each_other);

@@ -1,15 +1,7 @@
-/* test_load_tally.c - counters against sorted samples, and the percentiles that are not shown. */
+/* test_load_tally.c - each reply is counted once, where it belongs. */
 #include <CUnit/CUnit.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "bench/load_tally.h"
-
-static int by_size(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
 
 static load_tally *make(void)
 {
@@ -17,55 +9,6 @@ static load_tally *make(void)
     error err;
     CU_ASSERT_EQUAL_FATAL(load_tally_open(&t, &err), OK);
     return t;
-}
-
-static void percentiles_are_those_of_the_sorted_samples(void)
-{
-    enum { N = 20000 };
-    static int64_t ns[N];
-    static load_latency l;
-    uint64_t x = 1;
-    l = (load_latency){0};
-    for (int i = 0; i < N; i++) {
-        x = x * 6364136223846793005u + 1442695040888963407u;
-        ns[i] = (int64_t)(exp((double)(x >> 40) * 0x1p-24 * 9) * 1e5); /* 0.1 ms to 0.8 s */
-        load_latency_record(&l, ns[i]);
-    }
-    qsort(ns, N, sizeof *ns, by_size);
-    for (int i = 0; i < 4; i++) {
-        const double q = (double[]){0.5, 0.9, 0.99, 0.999}[i];
-        const double wanted_ms = (double)ns[(int)ceil(q * N) - 1] * 1e-6;
-        CU_ASSERT_DOUBLE_EQUAL(load_quantile_ms(&l, q), wanted_ms, wanted_ms / 60);
-    }
-    CU_ASSERT_DOUBLE_EQUAL(load_quantile_ms(&l, 1), (double)ns[N - 1] * 1e-6, 1e-9);
-}
-
-static void a_percentile_needs_ten_samples_beyond_it(void)
-{
-    static load_latency l;
-    l = (load_latency){0};
-    CU_ASSERT_EQUAL(load_quantile_needs(0.5), 20);
-    CU_ASSERT_EQUAL(load_quantile_needs(0.9), 100);
-    CU_ASSERT_EQUAL(load_quantile_needs(0.99), 1000);
-    CU_ASSERT_EQUAL(load_quantile_needs(0.999), 10000);
-    CU_ASSERT_TRUE(isnan(load_quantile_ms(&l, 1)));
-    for (int i = 0; i < 999; i++) load_latency_record(&l, 1000000);
-    CU_ASSERT_TRUE(isnan(load_quantile_ms(&l, 0.99)));
-    CU_ASSERT_FALSE(isnan(load_quantile_ms(&l, 0.9)));
-    load_latency_record(&l, 1000000);
-    CU_ASSERT_FALSE(isnan(load_quantile_ms(&l, 0.99)));
-}
-
-static void sums_add(void)
-{
-    static load_latency a, b;
-    a = b = (load_latency){0};
-    for (int i = 0; i < 30; i++) load_latency_record(&a, 1000000);
-    for (int i = 0; i < 70; i++) load_latency_record(&b, 9000000);
-    load_latency_add(&a, &b);
-    CU_ASSERT_EQUAL(a.sum.total, 100);
-    CU_ASSERT_EQUAL(a.longest_ns, 9000000);
-    CU_ASSERT_DOUBLE_EQUAL(load_quantile_ms(&a, 0.5), 9, 0.2);
 }
 
 static void replies_are_counted_by_status(void)
@@ -131,9 +74,6 @@ static void without_a_reply_the_age_counts(void)
 
 void load_tally_suite(CU_pSuite s)
 {
-    CU_add_test(s, "percentiles are those of the sorted samples", percentiles_are_those_of_the_sorted_samples);
-    CU_add_test(s, "a percentile needs ten samples beyond it", a_percentile_needs_ten_samples_beyond_it);
-    CU_add_test(s, "latencies of two rows add", sums_add);
     CU_add_test(s, "replies are counted by status, stages by name, and only 200s in time are goodput",
                 replies_are_counted_by_status);
     CU_add_test(s, "a 25th status and a 17th stage overflow nothing",

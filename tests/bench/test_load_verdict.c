@@ -130,6 +130,51 @@ static void unanswered_requests_are_in_the_served_latencies(void)
     judge(NULL);
 }
 
+/* A run of 10 s with n 200s of ms in each of its windows and of half_ms in each of its halves. */
+static void divide(int n, const double ms[LOAD_TENTHS], double first_ms, double second_ms)
+{
+    make(200);
+    load_windows_divide(&t->windows, 10000000000);
+    t->windows.even = true;
+    for (int i = 0; i < LOAD_TENTHS; i++)
+        for (int k = 0; k < n; k++) load_latency_record(&t->windows.at[i].intended, (int64_t)(ms[i] * 1e6));
+    for (int k = 0; k < n * 5; k++) {
+        const double part = 0.5 + 0.5 * k / (n * 5);
+        load_latency_record(&t->windows.halves[0], (int64_t)(first_ms * part * 1e6));
+        load_latency_record(&t->windows.halves[1], (int64_t)(second_ms * part * 1e6));
+    }
+}
+
+static void a_server_on_its_way_elsewhere_is_not_believed(void)
+{
+    divide(1000, (double[]){9, 8, 7, 6, 5, 5, 5, 5, 5, 5}, 5, 5);
+    judge(NULL);
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 6}, 5, 5);
+    judge("medians of the last three tenths of the run lie");
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5.3}, 5, 5);
+    judge(NULL);
+    divide(99, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 50}, 5, 5); /* too few to say so */
+    judge(NULL);
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 5, 5);
+    for (int k = 0; k < 500; k++) load_latency_record(&t->windows.at[8].intended, 5000000);
+    judge("throughputs of the last three tenths");
+}
+
+static void a_queue_that_grows_is_named(void)
+{
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 10, 13);
+    judge("the queue grows: p99");
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 10, 11);
+    judge(NULL);
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 13, 10); /* it has become better */
+    judge(NULL);
+    divide(199, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 10, 99); /* 995: no p99 */
+    judge(NULL);
+    divide(1000, (double[]){5, 5, 5, 5, 5, 5, 5, 5, 5, 50}, 10, 99);
+    t->windows.even = false; /* a replay may be so */
+    judge(NULL);
+}
+
 void load_verdict_suite(CU_pSuite s)
 {
     CU_add_test(s, "a run without a fault is valid", a_good_run_is_valid);
@@ -141,5 +186,8 @@ void load_verdict_suite(CU_pSuite s)
     CU_add_test(s, "a client above 85 % of a core is invalid", a_busy_client_is_not_believed);
     CU_add_test(s, "less than 99 % sent in time is invalid", a_rate_that_was_not_reached_is_not_believed);
     CU_add_test(s, "no reply at all is invalid", a_server_that_never_answers_is_not_believed);
+    CU_add_test(s, "last tenths that lie more than 10 % apart are invalid",
+                a_server_on_its_way_elsewhere_is_not_believed);
+    CU_add_test(s, "a p99 that grows from half to half is invalid, and named", a_queue_that_grows_is_named);
     CU_add_test(s, "what got no reply counts among the served", unanswered_requests_are_in_the_served_latencies);
 }

@@ -73,7 +73,7 @@ static cJSON *load(double rate, double seconds, const char *option, const char *
     if (pid == 0) {
         if (!freopen("/dev/null", "w", stdout)) _exit(126);
         execl(BEELINE_BENCH, BEELINE_BENCH, "load", url, "--rate", rate_text, "--duration", duration, "--connections",
-              "400", "--tokens", "32", "--json", file, option, value, (char *)NULL);
+              "400", "--tokens", "32", "--warmup", "0", "--json", file, option, value, (char *)NULL);
         _exit(127);
     }
     waitpid(pid, &how, 0);

@@ -114,7 +114,7 @@ static void run(const set *k, scene *s, int block)
     s->a.out = s->out.p;
     for (int query = 0; query < s->n; query += block) {
         const int end = query + block < s->n ? query + block : s->n;
-        k->run(&s->a, (attention_part){BEFORE, s->n, HEAD, query, end}, s->scratch);
+        k->run(&s->a, (attention_bf16_part){BEFORE, s->n, HEAD, HEAD + 1, query, end}, s->scratch);
     }
 }
 
