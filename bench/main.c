@@ -57,7 +57,7 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--priority", "WHICH", "load: sent as x-priority: interactive or bulk", offsetof(bench_options, priority)},
     {"--leave", "SHARE", "load: of the requests, close 1 to 50 ms after sending", offsetof(bench_options, leave)},
     {"--capacity", "FILE", "simulate: capacity.json of `beeline calibrate`", offsetof(bench_options, capacity)},
-    {"--workload", "FILE", "simulate: a request a line: when it is due, s, and tokens of its texts",
+    {"--workload", "FILE", "simulate: a line a request, seconds and tokens",
      offsetof(bench_options, workload)},
     {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's)", offsetof(bench_options, slo)},
     {"--replicas", "N..M", "simulate: so many, or the least of a range that holds the objective (1)",
