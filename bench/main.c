@@ -17,8 +17,8 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"load", "URL", "a server under load: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
      false},
-    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
-     false},
+    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost",
+     bench_simulate, false},
     {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
@@ -150,8 +150,8 @@ int main(int argc, char **argv)
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
         /* load measures a server that somebody has started, simulate and report nothing */
-        const bool alone = benches[i].run == bench_load || benches[i].run == bench_simulate || benches[i].run == bench_report;
-        if (all && alone) continue;
+        bench_run *run = benches[i].run;
+        if (all && (run == bench_load || run == bench_simulate || run == bench_report)) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;
