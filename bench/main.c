@@ -17,8 +17,8 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"load", "URL", "a server under load: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
      false},
-    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
-     false},
+    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost",
+     bench_simulate, false},
     {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
@@ -57,7 +57,7 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--priority", "WHICH", "load: sent as x-priority: interactive or bulk", offsetof(bench_options, priority)},
     {"--leave", "SHARE", "load: of the requests, close 1 to 50 ms after sending", offsetof(bench_options, leave)},
     {"--capacity", "FILE", "simulate: capacity.json of `beeline calibrate`", offsetof(bench_options, capacity)},
-    {"--workload", "FILE", "simulate: a request a line: when it is due, s, and tokens of its texts",
+    {"--workload", "FILE", "simulate: a line a request, seconds and tokens",
      offsetof(bench_options, workload)},
     {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's)", offsetof(bench_options, slo)},
     {"--replicas", "N..M", "simulate: so many, or the least of a range that holds the objective (1)",
@@ -150,8 +150,8 @@ int main(int argc, char **argv)
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
         /* load measures a server that somebody has started, simulate and report nothing */
-        const bool alone = benches[i].run == bench_load || benches[i].run == bench_simulate || benches[i].run == bench_report;
-        if (all && alone) continue;
+        bench_run *run = benches[i].run;
+        if (all && (run == bench_load || run == bench_simulate || run == bench_report)) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;

@@ -164,7 +164,7 @@ static void say_figures(report *r, const simulation_order *o, const simulation_f
 static simulation_question brief(const simulation_question *q)
 {
     simulation_question b = *q;
-    b.mix.duration_ns = 100 * q->input.objective_ns;
+    if (b.mix.arrivals != LOAD_REPLAY) b.mix.duration_ns = 100 * q->input.objective_ns;
     b.least_requests = (int)fmin(fmax(PLAN_TAIL / (1 - q->ratio), 20000), 1000000);
     return b;
 }
@@ -264,14 +264,13 @@ static status say_wires(report *r, const simulation_order *o, error *err)
 {
     simulation_traffic t;
     simulation_mix mix = o->question.mix;
-    mix.rate = 1000; /* any: only the texts are looked at */
+    mix.rate = 1e11 / (double)mix.duration_ns; /* any: only the texts are looked at */
     const status rc = simulation_traffic_open(&t, &mix, err);
     if (rc != OK) return rc;
     TABLE(r, "plan wires", wire_columns);
     for (int i = 0; i < SIMULATION_FORMATS; i++) {
         const simulation_format *f = &simulation_formats[i];
-        const simulation_wire w =
-            simulation_wire_of(f, &o->machine, o->rate, t.mean_tokens, t.mean_inputs, o->dimensions);
+        const simulation_wire w = simulation_wire_of(f, &o->machine, o->rate, t.mean_tokens, t.inputs, o->dimensions);
         report_row(r, f->name, (double[]){w.in_bits_per_s * 1e-9, w.out_bits_per_s * 1e-9, w.cores});
     }
     report_note(r,

@@ -185,9 +185,8 @@ static void sample(simulation_world *w)
 static void arrive(simulation_world *w)
 {
     const simulation_traffic *t = w->in->traffic;
-    const int n = w->next++, b = t->body[n];
-    const int32_t *starts = t->starts + t->first[b];
-    const int inputs = t->first[b + 1] - t->first[b] - 1;
+    const int n = w->next++, inputs = t->inputs;
+    const int32_t *starts = t->starts + (ptrdiff_t)t->body[n] * (inputs + 1);
     const simulation_host *h = &w->in->host;
     w->came++;
     w->came_tokens += starts[inputs];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "load_replay.h"
 
 /* ---- words ---- */
 
@@ -154,134 +155,48 @@ static status read_price(simulation_order *o, const char *text, error *err)
     return end != text && !*end && o->price > 0 ? OK : wrong("--price", text, "a number above 0, as 2.5", err);
 }
 
-/* ---- files ---- */
+/* ---- what is sent ---- */
 
-static status grow(simulation_record *r, int64_t **at, error *err)
-{
-    if (r->n & (r->n - 1) || (r->n && r->n < 1024)) return OK;
-    const size_t room = r->n ? 2 * (size_t)r->n : 1024;
-    int64_t *more = realloc(*at, room * sizeof **at);
-    if (!more) return fail(err, NO_MEMORY, "no memory for %zu requests", room);
-    *at = more;
-    return OK;
-}
-
-static status bad_line(const char *file, int line, const char *wanted, error *err)
-{
-    return fail(err, BAD_INPUT, "%.120s, line %d: wanted %s", file, line, wanted);
-}
-
-/* The first number of a line: seconds, never falling. */
-static status read_due(simulation_record *r, const char *text, const char **rest, const char *file, error *err)
-{
-    const double due_s = number_at(text, rest);
-    const int64_t due_ns = due_s < 1e9 ? (int64_t)(due_s * 1e9) : -1;
-    if (*rest == text || due_ns < 0 || (r->n && due_ns < r->at_ns[r->n - 1]))
-        return bad_line(file, r->n + 1, "when it is due, s, no earlier than the line before", err);
-    if (r->n == LOAD_REQUESTS_MAX) return fail(err, BAD_INPUT, "%.120s: more than %d lines", file, LOAD_REQUESTS_MAX);
-    const status rc = grow(r, &r->at_ns, err);
-    if (rc == OK) r->at_ns[r->n] = due_ns;
-    return rc;
-}
-
-/* The others: tokens of texts. */
-static status read_tokens(simulation_record *r, size_t *room, const char *rest, const char *file, error *err)
-{
-    int n = r->n ? r->first[r->n] : 0;
-    int *first = realloc(r->first, ((size_t)r->n + 2) * sizeof *first);
-    if (!first) return fail(err, NO_MEMORY, "no memory for %d requests", r->n + 1);
-    r->first = first;
-    r->first[r->n] = n;
-    for (const char *end; *rest && *rest != '\n'; rest = end, n++) {
-        rest += strspn(rest, " ");
-        const double tokens = number_at(rest, &end);
-        if (end == rest || tokens != floor(tokens) || tokens < 1 || tokens > LOAD_TOKENS_MAX)
-            return bad_line(file, r->n + 1, "tokens, 1 to 65536 each, after the time", err);
-        if ((size_t)n == *room) {
-            *room = *room ? 2 * *room : 1024;
-            int *more = realloc(r->tokens, *room * sizeof *more);
-            if (!more) return fail(err, NO_MEMORY, "no memory for %zu texts", *room);
-            r->tokens = more;
-        }
-        r->tokens[n] = (int)tokens;
-    }
-    if (n == r->first[r->n]) return bad_line(file, r->n + 1, "the tokens of at least one text after the time", err);
-    r->first[r->n + 1] = n;
-    return OK;
-}
-
-/* With the tokens of texts behind the time: a workload; else times alone. */
-static status read_record(simulation_record *r, const char *file, const char *option, bool with_tokens, error *err)
-{
-    status rc = OK;
-    char *line = NULL;
-    size_t bytes = 0, room = 0;
-    FILE *f = fopen(file, "r");
-    if (!f) return fail(err, IO_FAILED, "%s %.120s: cannot be read", option, file);
-    while (rc == OK && getline(&line, &bytes, f) > 0) {
-        const char *rest;
-        rc = read_due(r, line, &rest, file, err);
-        if (rc == OK && with_tokens) rc = read_tokens(r, &room, rest, file, err);
-        else if (rc == OK && *rest && strcmp(rest, "\n")) rc = bad_line(file, r->n + 1, "one number", err);
-        if (rc == OK) r->n++;
-    }
-    free(line);
-    fclose(f);
-    if (rc == OK && (r->n == 0 || r->at_ns[r->n - 1] == r->at_ns[0]))
-        rc = fail(err, EMPTY, "%s %.120s: wanted at least two requests, at two times", option, file);
-    for (int i = r->n - 1; rc == OK && i >= 0; i--) r->at_ns[i] -= r->at_ns[0];
-    return rc;
-}
-
-/* ---- what is asked ---- */
-
-static status read_arrivals(simulation_order *o, const char *text, error *err)
-{
-    simulation_mix *m = &o->question.mix;
-    const char *end;
-    if (!text) return OK;
-    if (!strncmp(text, "file:", 5)) {
-        m->record = &o->record;
-        return read_record(&o->record, text + 5, "--arrivals", false, err);
-    }
-    if (strncmp(text, "burst:", 6)) return OK; /* load_plan_read()'s */
-    m->burst_ratio = number_at(text + 6, &end);
-    m->burst_ns = *end == 'x' ? time_at(end + 1, &end) : -1;
-    return m->burst_ratio > 1 && m->burst_ratio <= 1000 && m->burst_ns > 0 && !*end
-               ? OK
-               : wrong("--arrivals", text, "poisson, fixed, burst:3x50ms or file:FILE", err);
-}
-
-/* The words that `load` has too are read as it reads them. */
-static status read_mix(simulation_order *o, const bench_options *given, error *err)
+/* The words that `load` has are read as it reads them. */
+static status read_plan_of_load(simulation_order *o, const bench_options *given, error *err)
 {
     bench_options words = *given;
-    simulation_mix *m = &o->question.mix;
-    status rc = read_arrivals(o, given->arrivals, err);
+    char file[4096];
     words.target = "http://simulated/";
-    if (m->record || m->burst_ratio > 0) words.arrivals = NULL;
-    if (rc == OK) rc = load_plan_read(&o->load, &words, err);
-    if (rc == OK && given->workload && (given->arrivals || given->lengths || given->tokens || given->inputs))
-        rc = fail(err, BAD_INPUT,
-                  "--workload says when requests come and how long they are: wanted no --arrivals, "
-                  "--lengths, --tokens or --inputs beside it");
-    if (rc == OK && given->workload) {
-        m->record = &o->record;
-        rc = read_record(&o->record, given->workload, "--workload", true, err);
-    }
+    if (given->concurrency) return fail(err, BAD_INPUT, "--concurrency: a closed loop is not simulated");
+    if (given->workload && given->arrivals)
+        return fail(err, BAD_INPUT, "--workload and --arrivals: wanted one of them");
+    snprintf(file, sizeof file, "file:%s", given->workload ? given->workload : "");
+    if (given->workload) words.arrivals = file;
+    status rc = load_plan_read(&o->load, &words, err);
+    if (rc == OK && o->load.arrivals == LOAD_REPLAY)
+        rc = load_replay_open(&o->replay, o->load.replay, &o->load.duration_ns, err);
+    o->load.replay = NULL; /* `file` ends here */
+    if (rc == OK && given->workload && !o->replay.tokens)
+        rc = fail(err, BAD_INPUT, "--workload %.120s: wanted the tokens behind each time", given->workload);
+    if (rc == OK && o->replay.tokens && (given->tokens || given->lengths || o->load.inputs > 1))
+        rc = fail(err, BAD_INPUT, "--tokens, --lengths, --inputs: wanted none of them where a file says the tokens");
+    return rc;
+}
+
+static status read_mix(simulation_order *o, const bench_options *given, error *err)
+{
+    simulation_mix *m = &o->question.mix;
+    const load_plan *p = &o->load;
+    const status rc = read_plan_of_load(o, given, err);
     if (rc != OK) return rc;
-    m->duration_ns = o->load.duration_ns;
-    m->arrivals = o->load.arrivals;
-    m->lengths = o->load.lengths;
-    m->n_lengths = o->load.n_lengths;
-    m->inputs = o->load.inputs;
-    m->seed = o->question.input.seed = o->load.seed;
+    m->duration_ns = p->duration_ns;
+    m->arrivals = p->arrivals;
+    m->burst = p->burst;
+    m->replay = &o->replay;
+    m->lengths = p->lengths;
+    m->n_lengths = p->n_lengths;
+    m->inputs = p->inputs;
+    m->seed = o->question.input.seed = p->seed;
     m->length_factor = 1;
-    if (!o->plans) o->rate = o->load.rate;
-    if (!o->plans && m->record && !given->rate)
-        o->rate = o->record.n / ((double)o->record.at_ns[o->record.n - 1] * 1e-9);
-    o->question.input.deadline_ns = (int64_t)o->load.deadline_ms * 1000000;
-    o->question.input.lane = o->load.priority && !strcmp(o->load.priority, "bulk") ? LANE_BULK : LANE_INTERACTIVE;
+    if (!o->plans) o->rate = m->arrivals == LOAD_REPLAY ? o->replay.n / ((double)p->duration_ns * 1e-9) : p->rate;
+    o->question.input.deadline_ns = (int64_t)p->deadline_ms * 1000000;
+    o->question.input.lane = p->priority && !strcmp(p->priority, "bulk") ? LANE_BULK : LANE_INTERACTIVE;
     return OK;
 }
 
@@ -338,8 +253,6 @@ status simulation_order_read(simulation_order *out, const bench_options *o, erro
 
 void simulation_order_close(simulation_order *o)
 {
-    free(o->record.at_ns);
-    free(o->record.first);
-    free(o->record.tokens);
+    load_schedule_close(&o->replay);
     *o = (simulation_order){0};
 }

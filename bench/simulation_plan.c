@@ -28,7 +28,8 @@ status simulation_try(simulation_figures *out, const simulation_question *q, dou
     simulation_input in = q->input;
     simulation_mix mix = q->mix;
     mix.rate = rate;
-    if ((double)q->least_requests > rate * (double)mix.duration_ns * 1e-9)
+    const bool stretches = mix.arrivals != LOAD_REPLAY; /* that is as long as it is */
+    if (stretches && (double)q->least_requests > rate * (double)mix.duration_ns * 1e-9)
         mix.duration_ns = (int64_t)(q->least_requests / rate * 1e9);
     status rc = simulation_traffic_open(&t, &mix, err);
     if (rc != OK) return rc;
@@ -100,8 +101,7 @@ static status full_rate(double *rate, const simulation_question *q, int replicas
     simulation_traffic t;
     simulation_mix mix = q->mix;
     service_model m;
-    mix.rate = 1000; /* any: only the texts are looked at */
-    mix.duration_ns = 1000000000;
+    mix.rate = 1e11 / (double)mix.duration_ns; /* any: only the texts are looked at */
     status rc = service_check(&q->input.service, err);
     if (rc == OK) rc = simulation_traffic_open(&t, &mix, err);
     if (rc != OK) return rc;

@@ -146,7 +146,7 @@ static void the_laws_hold_in_any_weather(void)
         in.slots = weather & 2 ? 1 : 3;
         in.seed = (uint64_t)weather;
         if (weather & 4) in.service.row[0].spread_ns = in.service.row[1].spread_ns = 600000;
-        if (weather & 4) mix.burst_ratio = 3, mix.burst_ns = 50 * MS;
+        if (weather & 4) mix.arrivals = LOAD_BURST, mix.burst = (load_burst){3, 50 * MS};
         if (weather & 8) in.deadline_ns = 60 * MS, mix.inputs = 3;
         if (weather & 16) in.fleet.mtbf_ns = 2 * SECOND, in.fleet.start_ns = SECOND;
         in.fleet.balance = weather & 16 ? BALANCE_LEAST_OUTSTANDING : BALANCE_ROUND_ROBIN;
@@ -207,6 +207,29 @@ static void a_request_alone_takes_what_is_calibrated(void)
     CU_ASSERT_TRUE(figures.batches == 100 && figures.trigger[TRIGGER_IDLE] == 100 && figures.batch_octaves[0] == 100);
     CU_ASSERT_DOUBLE_EQUAL(figures.device_busy, 0.02, 1e-9);
     CU_ASSERT_DOUBLE_EQUAL(figures.replica_hours, 10 / 3600.0, 1e-9);
+}
+
+/* Of 100 tokens: one takes 2 ms, two 3, three 4.  A staged batch is cut 20 us before the first is done, so that it has
+ * what came at 0.5 and 1.5 ms and not what comes 10 us before; without a slot for it, it is cut when the device is
+ * free. */
+static void the_next_batch_is_cut_late(void)
+{
+    static const int hundred[] = {100};
+    int64_t at_ns[] = {0, MS / 2, 3 * MS / 2, 2 * MS - 10000};
+    const load_schedule replay = {.at_ns = at_ns, .n = 4};
+    simulation_mix mix = usual_mix(4, SECOND);
+    simulation_input in = usual_input();
+    mix.lengths = hundred;
+    mix.n_lengths = 1;
+    mix.arrivals = LOAD_REPLAY;
+    mix.replay = &replay;
+    run(&figures, &in, &mix);
+    CU_ASSERT_TRUE(figures.batches == 3 && figures.batch_octaves[1] == 1);
+    CU_ASSERT_DOUBLE_EQUAL(figures.latency_ns, (2 + 4.5 + 3.5 + 5.01) * MS, 1);
+    in.slots = 1;
+    run(&figures, &in, &mix);
+    CU_ASSERT_TRUE(figures.batches == 2 && figures.largest_sequences == 3);
+    CU_ASSERT_DOUBLE_EQUAL(figures.latency_ns, (2 + 5.5 + 4.5 + 4.01) * MS, 1);
 }
 
 /* The quartiles of the times of batches of one are those of the row. */
@@ -289,7 +312,7 @@ static void what_fails_is_lost_and_comes_back(void)
     CU_ASSERT_DOUBLE_EQUAL(figures.replica_hours, 1, 1e-6); /* what is repaired is paid for */
 }
 
-/* 700 then 2,100 requests/s, in a record; the autoscaler follows in its own time, and goes back later. */
+/* 700 then 2,100 requests/s, in a replay; the autoscaler follows in its own time, and goes back later. */
 static void the_autoscaler_follows_the_load(void)
 {
     enum { SLOW = 200 * 700, QUICK = 200 * 2100, REQUESTS = 2 * SLOW + QUICK };
@@ -299,10 +322,11 @@ static void the_autoscaler_follows_the_load(void)
         else if (i < SLOW + QUICK) at_ns[i] = 200 * SECOND + (i - SLOW) * (200 * SECOND) / QUICK;
         else at_ns[i] = 400 * SECOND + (i - SLOW - QUICK) * (200 * SECOND) / SLOW;
     }
-    const simulation_record record = {.at_ns = at_ns, .n = REQUESTS};
-    simulation_mix mix = usual_mix(0, 0);
+    const load_schedule replay = {.at_ns = at_ns, .n = REQUESTS};
+    simulation_mix mix = usual_mix(REQUESTS / 600.0, 600 * SECOND);
     simulation_input in = usual_input();
-    mix.record = &record;
+    mix.arrivals = LOAD_REPLAY;
+    mix.replay = &replay;
     in.fleet = (simulation_fleet){.replicas = 1, .start_ns = 20 * SECOND};
     in.fleet.scaler =
         (simulation_scaler){.target = 0.75, .least = 1, .most = 8, .tokens_per_s = 80000, .down_ns = 60 * SECOND};
@@ -345,6 +369,7 @@ void simulation_suite(CU_pSuite s)
     CU_add_test(s, "latency rises with the load", latency_rises_with_the_load);
     CU_add_test(s, "a request alone takes what is calibrated, to the nanosecond",
                 a_request_alone_takes_what_is_calibrated);
+    CU_add_test(s, "a staged batch is cut just before the device is free", the_next_batch_is_cut_late);
     CU_add_test(s, "service times spread about their median as the table says", service_times_spread_as_the_table_says);
     CU_add_test(s, "a slow host is a bottleneck, and more threads relieve it", a_slow_host_is_a_bottleneck_of_its_own);
     CU_add_test(s, "past the capacity who is let in is answered in time, the rest is refused",

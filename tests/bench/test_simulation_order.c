@@ -102,7 +102,7 @@ static void words_are_understood(void)
     CU_ASSERT_TRUE(s->target == 0.7 && s->up_ns == 30 * SECOND && s->down_ns == 300 * SECOND);
     CU_ASSERT_TRUE(s->least == 3 && s->most == 9 && s->tokens_per_s == 5000);
     CU_ASSERT_EQUAL_FATAL(read_with((bench_options){.arrivals = "burst:3x50ms"}), OK);
-    CU_ASSERT_TRUE(order.question.mix.burst_ratio == 3 && order.question.mix.burst_ns == 50000000);
+    CU_ASSERT_TRUE(order.question.mix.arrivals == LOAD_BURST && order.question.mix.burst.ratio == 3);
 }
 
 static void other_words_are_refused(void)
@@ -163,55 +163,38 @@ static void other_words_are_refused(void)
     CU_ASSERT_EQUAL(simulation_order_read(&order, &(bench_options){.capacity = "/nowhere/at/all"}, &err), NOT_FOUND);
 }
 
-static status record(const char *text, const char *option)
+/* option: 'w' for --workload, else --arrivals. */
+static status replay(const char *text, char option, const char *tokens)
 {
-    char name[] = "/tmp/simulation_record_XXXXXX", how[64];
+    char name[] = "/tmp/simulation_replay_XXXXXX", how[64];
     const int fd = mkstemp(name);
     CU_ASSERT_TRUE_FATAL(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     close(fd);
     snprintf(how, sizeof how, "file:%s", name);
-    const status rc = read_with(*option == 'w' ? (bench_options){.workload = name} : (bench_options){.arrivals = how});
+    bench_options o = {.tokens = tokens};
+    if (option == 'w') o.workload = name;
+    else o.arrivals = how;
+    const status rc = read_with(o);
     unlink(name);
     return rc;
 }
 
-static void a_workload_is_a_request_a_line(void)
+static void a_workload_is_times_and_tokens(void)
 {
-    CU_ASSERT_EQUAL_FATAL(record("1.5 118\n1.75 20 30\n2.5 7", "w"), OK);
-    const simulation_record *r = order.question.mix.record;
-    CU_ASSERT_TRUE(r->n == 3 && r->at_ns[0] == 0 && r->at_ns[1] == SECOND / 4 && r->at_ns[2] == SECOND);
-    CU_ASSERT_TRUE(r->first[1] == 1 && r->first[2] == 3 && r->first[3] == 4 && r->tokens[2] == 30);
-    CU_ASSERT_EQUAL(order.rate, 3); /* three in a second */
-    CU_ASSERT_EQUAL_FATAL(record("0\n1\n1\n4\n", "a"), OK);
-    CU_ASSERT_TRUE(order.question.mix.record->n == 4 && !order.question.mix.record->first);
-    CU_ASSERT_EQUAL(record("0 5\n1\n", "w"), BAD_INPUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "line 2: wanted the tokens of at least one text"));
-    CU_ASSERT_EQUAL(record("1 5\n0.5 5\n", "w"), BAD_INPUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "line 2: wanted when it is due"));
-    CU_ASSERT_EQUAL(record("0 5\n1 x\n", "w"), BAD_INPUT);
-    CU_ASSERT_EQUAL(record("0 5\n1 0\n", "w"), BAD_INPUT);
-    CU_ASSERT_EQUAL(record("0\n1 5\n", "a"), BAD_INPUT);
-    CU_ASSERT_EQUAL(record("", "w"), EMPTY);
-    CU_ASSERT_EQUAL(record("1 5\n1 5\n", "w"), EMPTY);
+    CU_ASSERT_EQUAL_FATAL(replay("0.5 118\n0.75 20\n1.5 7\n", 'w', NULL), OK);
+    const simulation_mix *m = &order.question.mix;
+    CU_ASSERT_TRUE(m->arrivals == LOAD_REPLAY && m->replay->n == 3 && m->replay->at_ns[1] == 3 * SECOND / 4);
+    CU_ASSERT_TRUE(m->replay->tokens[0] == 118 && m->replay->tokens[2] == 7);
+    CU_ASSERT_DOUBLE_EQUAL(order.rate, 3 / 2.25, 1e-6); /* 1.5 s and a mean gap */
+    CU_ASSERT_EQUAL_FATAL(replay("0\n1\n1\n4\n", 'a', "5"), OK);
+    CU_ASSERT_TRUE(m->replay->n == 4 && !m->replay->tokens && m->n_lengths == 1);
+    CU_ASSERT_EQUAL(replay("0\n1\n", 'w', NULL), BAD_INPUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "wanted the tokens behind each time"));
+    CU_ASSERT_EQUAL(replay("0 5\n1 6\n", 'w', "5"), BAD_INPUT);
+    CU_ASSERT_EQUAL(replay("1 5\n0.5 5\n", 'w', NULL), BAD_INPUT);
     CU_ASSERT_EQUAL(read_with((bench_options){.workload = "/nowhere/at/all"}), IO_FAILED);
-    CU_ASSERT_EQUAL(read_with((bench_options){.workload = "/dev/null", .tokens = "5"}), BAD_INPUT);
-}
-
-/* More lines than fit at first. */
-static void a_long_workload_is_taken_whole(void)
-{
-    enum { N = 5000, LINE = 24 };
-    char *text = malloc(N * LINE);
-    size_t n = 0;
-    for (int i = 0; i < N; i++) n += (size_t)sprintf(text + n, "%d %d 9\n", i, 1 + i % 500);
-    CU_ASSERT_EQUAL_FATAL(record(text, "w"), OK);
-    const simulation_record *r = order.question.mix.record;
-    CU_ASSERT_EQUAL_FATAL(r->n, N);
-    int wrong = 0;
-    for (int i = 0; i < N; i++)
-        wrong += r->at_ns[i] != i * SECOND || r->first[i] != 2 * i || r->tokens[2 * i] != 1 + i % 500;
-    CU_ASSERT_EQUAL(wrong, 0);
-    free(text);
+    CU_ASSERT_EQUAL(read_with((bench_options){.workload = "/dev/null", .arrivals = "fixed"}), BAD_INPUT);
+    CU_ASSERT_EQUAL(read_with((bench_options){.concurrency = "4"}), BAD_INPUT);
     simulation_order_close(&order);
 }
 
@@ -220,6 +203,6 @@ void simulation_order_suite(CU_pSuite s)
     CU_add_test(s, "a capacity alone gives the usual order", a_capacity_alone_gives_the_usual_order);
     CU_add_test(s, "words are understood", words_are_understood);
     CU_add_test(s, "other words are refused", other_words_are_refused);
-    CU_add_test(s, "a workload is a request a line, and says where it is wrong", a_workload_is_a_request_a_line);
-    CU_add_test(s, "a long workload is taken whole", a_long_workload_is_taken_whole);
+    CU_add_test(s, "a workload is times and tokens, a replay with --arrivals times at least",
+                a_workload_is_times_and_tokens);
 }

@@ -1,5 +1,6 @@
-/* test_simulation_traffic.c - the schedule and the lengths are those that `load` sends; bursts and records. */
+/* test_simulation_traffic.c - the schedule and the lengths are those that `load` sends. */
 #include <CUnit/CUnit.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bench/load_requests.h"
@@ -53,8 +54,8 @@ static void it_is_what_load_sends(void)
     CU_ASSERT_EQUAL(t.n_bodies, pool.n);
     int wrong = 0;
     for (int i = 0; i < t.n; i++) {
-        const int body = (int)(load_chance(3, LOAD_BODY, i) * pool.n); /* as load_connections.c chooses it */
-        const int32_t *starts = t.starts + t.first[t.body[i]];
+        const int body = load_requests_body(&pool, 3, i);
+        const int32_t *starts = t.starts + (ptrdiff_t)t.body[i] * 3;
         wrong += starts[2] != words_of(&pool, body) + 4; /* [CLS] and [SEP], twice */
     }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -71,58 +72,43 @@ static void lengths_are_moved_and_cut(void)
     CU_ASSERT_EQUAL_FATAL(simulation_traffic_open(&t, &m, &err), OK);
     static const int wanted[] = {3, 11, 512, 28, 8}; /* 3.3, 11, 660, 27.5, 7.7 */
     for (int b = 0; b < 5; b++) {
-        CU_ASSERT_EQUAL(t.first[b + 1] - t.first[b], 2);
-        CU_ASSERT_EQUAL(t.starts[t.first[b]], 0);
-        CU_ASSERT_EQUAL(t.starts[t.first[b] + 1], wanted[b]);
+        CU_ASSERT_EQUAL(t.starts[2 * b], 0);
+        CU_ASSERT_EQUAL(t.starts[2 * b + 1], wanted[b]);
     }
-    CU_ASSERT_TRUE(t.mean_inputs == 1 && t.mean_tokens > 110 && t.mean_tokens < 115);
+    CU_ASSERT_TRUE(t.inputs == 1 && t.mean_tokens > 110 && t.mean_tokens < 115);
     simulation_traffic_close(&t);
 }
 
-/* In windows of a tenth of a burst, the high rate's count is three times the low one's, and the mean is what was asked.
- */
-static void bursts_alternate_between_two_rates(void)
+static void bursts_are_those_that_load_sends(void)
 {
-    enum { WINDOWS = 4000 };
-    static int count[WINDOWS];
+    load_schedule s;
     simulation_mix m = usual();
-    m.rate = 10000;
-    m.duration_ns = 40 * SECOND;
-    m.burst_ratio = 3;
-    m.burst_ns = SECOND / 5;
+    m.arrivals = LOAD_BURST;
+    m.burst = (load_burst){3, SECOND / 20};
     CU_ASSERT_EQUAL_FATAL(simulation_traffic_open(&t, &m, &err), OK);
-    CU_ASSERT_TRUE(t.n > 330000 && t.n < 470000);
-    memset(count, 0, sizeof count);
-    int falls = 0, between = 0, high = 0;
-    for (int i = 0; i < t.n; i++) {
-        falls += i > 0 && t.at_ns[i] < t.at_ns[i - 1];
-        count[t.at_ns[i] / (m.duration_ns / WINDOWS)]++;
-    }
-    for (int i = 0; i < WINDOWS; i++) {
-        between += count[i] > 80 && count[i] < 120; /* 50 and 150 are expected */
-        high += count[i] >= 120;
-    }
-    CU_ASSERT_EQUAL(falls, 0);
-    CU_ASSERT_TRUE(between < WINDOWS / 12);
-    CU_ASSERT_TRUE(high > WINDOWS / 3 && high < 2 * WINDOWS / 3);
+    CU_ASSERT_EQUAL_FATAL(load_schedule_bursts(&s, m.burst, 500, 4 * SECOND, 3, &err), OK);
+    CU_ASSERT_TRUE(t.n == s.n && !memcmp(t.at_ns, s.at_ns, (size_t)s.n * sizeof *s.at_ns));
+    load_schedule_close(&s);
     simulation_traffic_close(&t);
 }
 
-static void a_record_is_played_at_its_pace_or_another(void)
+static void a_replay_goes_at_its_pace_or_another(void)
 {
     int64_t at_ns[] = {0, SECOND, SECOND, 3 * SECOND};
-    int first[] = {0, 1, 3, 4, 5}, tokens[] = {5, 600, 7, 8, 9};
-    const simulation_record r = {at_ns, first, tokens, 4};
+    int tokens[] = {5, 600, 7, 8};
+    const load_schedule r = {at_ns, tokens, 4};
     simulation_mix m = usual();
-    m.record = &r;
-    m.rate = 0;
+    m.arrivals = LOAD_REPLAY;
+    m.replay = &r;
+    m.inputs = 1;
+    m.rate = 1;
     CU_ASSERT_EQUAL_FATAL(simulation_traffic_open(&t, &m, &err), OK);
-    CU_ASSERT_TRUE(t.n == 4 && t.at_ns[3] == 3 * SECOND && t.duration_ns == 3 * SECOND + 1);
-    CU_ASSERT_TRUE(t.body[1] == 1 && t.starts[t.first[1] + 1] == 512 && t.starts[t.first[1] + 2] == 519);
+    CU_ASSERT_TRUE(t.n == 4 && t.at_ns[3] == 3 * SECOND && t.duration_ns == 4 * SECOND);
+    for (int i = 0; i < 4; i++) CU_ASSERT_TRUE(t.body[i] == i && t.starts[2 * i + 1] == (i == 1 ? 512 : tokens[i]));
     simulation_traffic_close(&t);
-    m.rate = 8.0 / 3; /* twice as fast */
+    m.rate = 2; /* twice as fast */
     CU_ASSERT_EQUAL_FATAL(simulation_traffic_open(&t, &m, &err), OK);
-    CU_ASSERT_TRUE(t.at_ns[1] == SECOND / 2 && t.at_ns[3] == 3 * SECOND / 2);
+    CU_ASSERT_TRUE(t.at_ns[1] == SECOND / 2 && t.at_ns[3] == 3 * SECOND / 2 && t.duration_ns == 2 * SECOND);
     simulation_traffic_close(&t);
 }
 
@@ -131,8 +117,8 @@ static void nothing_and_too_much_are_refused(void)
     simulation_mix m = usual();
     m.rate = 1e7;
     CU_ASSERT_EQUAL(simulation_traffic_open(&t, &m, &err), BAD_INPUT);
-    m.burst_ratio = 3;
-    m.burst_ns = SECOND;
+    m.arrivals = LOAD_BURST;
+    m.burst = (load_burst){3, SECOND};
     CU_ASSERT_EQUAL(simulation_traffic_open(&t, &m, &err), BAD_INPUT);
     m.rate = 0.1;
     CU_ASSERT_EQUAL(simulation_traffic_open(&t, &m, &err), BAD_INPUT);
@@ -143,7 +129,7 @@ void simulation_traffic_suite(CU_pSuite s)
 {
     CU_add_test(s, "schedule and lengths are those that load sends", it_is_what_load_sends);
     CU_add_test(s, "lengths are moved by a factor and cut at the longest", lengths_are_moved_and_cut);
-    CU_add_test(s, "bursts alternate between two rates in their ratio", bursts_alternate_between_two_rates);
-    CU_add_test(s, "a record is played at its own pace or at another rate", a_record_is_played_at_its_pace_or_another);
+    CU_add_test(s, "bursts are those that load sends", bursts_are_those_that_load_sends);
+    CU_add_test(s, "a replay goes at its own pace or at another rate", a_replay_goes_at_its_pace_or_another);
     CU_add_test(s, "too few requests and too many are refused", nothing_and_too_much_are_refused);
 }

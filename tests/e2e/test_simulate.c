@@ -172,7 +172,7 @@ static times measure(double rate, int64_t duration_ns)
     error err;
     load_outcome run;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/embed", server.port);
-    const bench_options words = {.target = url, .connections = "512"};
+    const bench_options words = {.target = url, .connections = "512", .warmup = "0"};
     CU_ASSERT_EQUAL_FATAL(load_plan_read(&plan, &words, &err), OK);
     memcpy(plan.lengths, lengths, sizeof lengths);
     plan.n_lengths = LENGTHS;
