@@ -36,4 +36,11 @@ load_bounds load_quantile_bounds_ms(const load_latency *l, double q)
     return (load_bounds){low, (double)histogram_quantile(&l->sum, q + off) * 1e-6};
 }
 
+load_bounds load_wandering_bounds_ms(const load_latency *l, double q, double wander)
+{
+    const load_bounds b = load_quantile_bounds_ms(l, q);
+    const double ms = (double)histogram_quantile(&l->sum, q) * 1e-6;
+    return (load_bounds){fmin(b.low, ms - ERRORS * wander), fmax(b.high, ms + ERRORS * wander)};
+}
+
 load_bounds load_count_bounds(double n) { return (load_bounds){fmax(n - ERRORS * sqrt(n), 0), n + ERRORS * sqrt(n)}; }

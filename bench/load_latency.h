@@ -24,5 +24,8 @@ int64_t load_quantile_needs(double q);
 /* What chance makes of a figure: two of them whose bounds do not meet differ by more than three standard errors.
  * The quantile's in milliseconds, by the ranks beside its own; that of a count n of independent events. */
 load_bounds load_quantile_bounds_ms(const load_latency *l, double q);
+/* The same where samples that follow each other are alike, as in a queue: wander is the standard error of such a
+ * quantile in milliseconds, as it was observed.  The wider bounds count. */
+load_bounds load_wandering_bounds_ms(const load_latency *l, double q, double wander);
 load_bounds load_count_bounds(double n);
 #endif

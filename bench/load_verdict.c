@@ -44,7 +44,8 @@ static void judge_windows(load_verdict *v, const load_windows *w)
         object(v, "not steady: throughputs of the last three tenths of the run lie %.0f %% apart, at most 10 %%",
                (c.rates - 1) * 100);
     if (!w->even || isnan(load_quantile_ms(first, 0.99)) || isnan(load_quantile_ms(second, 0.99))) return;
-    if (load_quantile_bounds_ms(second, 0.99).low > GROWS * load_quantile_bounds_ms(first, 0.99).high)
+    const double wander = load_windows_wander(w, 0.99, LOAD_TENTHS) / sqrt(LOAD_TENTHS / 2.0); /* of a half's mean */
+    if (load_wandering_bounds_ms(second, 0.99, wander).low > GROWS * load_wandering_bounds_ms(first, 0.99, wander).high)
         object(v, "the queue grows: p99 %.3f ms of the second half, at most 1.2 times the first half's %.3f ms",
                load_quantile_ms(second, 0.99), load_quantile_ms(first, 0.99));
 }

@@ -14,9 +14,11 @@
  * 200s;
  *   - a p99 of what was due in the second half above 1.2 times the first half's, where both have the 1,000 samples that
  *     a p99 needs: the queue grows.
- * Both beyond what chance explains (load_latency.h): figures are apart when their bounds are.  So 100 replies a window
- * show only what nearly doubles, and 10,000 show the 10 %.  Neither is asked of a load that is not itself even: a
- * replay, or bursts of which a tenth of the run has no four. */
+ * Both beyond what chance explains: figures are apart when their bounds are.  Bounds come from the number of samples,
+ * so that 100 replies a window show only what nearly doubles, and 10,000 show the 10 %; and from how much the run's own
+ * tenths differ from one to the next, since in a busy queue thousands of replies may be one piece of luck.  Near the
+ * knee a run needs minutes.  Neither is asked of a load that is not itself even: a replay, or bursts of which a tenth
+ * of the run has no four. */
 #ifndef BENCH_LOAD_VERDICT_H
 #define BENCH_LOAD_VERDICT_H
 #include "load_tally.h"

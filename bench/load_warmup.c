@@ -17,6 +17,6 @@ bool load_warmup_take(load_warmup *u, const load_window *w, double seconds)
     u->seconds[0] = seconds;
     u->taken++;
     if (u->taken < LOAD_LAST) return false;
-    const load_change c = load_windows_change(u->last, u->seconds, LOAD_LAST);
+    const load_change c = load_windows_change(u->last, u->seconds, LOAD_LAST, 0);
     return u->steady = c.medians <= APART && c.rates <= APART;
 }

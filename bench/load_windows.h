@@ -30,13 +30,17 @@ void load_windows_error(load_windows *w, int64_t since_ns);
 void load_window_reply(load_window *w, const load_reply *r, int64_t intended_ns);
 void load_window_add(load_window *into, const load_window *w);
 
-/* How far windows lie apart beyond what chance explains: the most over the least, at least 1. */
+/* How far windows lie apart beyond what chance explains: the most over the least, at least 1.  wander: of their medians
+ * (load_latency.h), 0: not known. */
 typedef struct {
     double medians, rates; /* intended p50; 200s a second */
 } load_change;
-load_change load_windows_change(const load_window *w, const double *seconds, int n);
+load_change load_windows_change(const load_window *w, const double *seconds, int n, double wander);
 /* Of the last LOAD_LAST tenths; {1, 1} where one of them has fewer than LOAD_WINDOW_NEEDS 200s, or the load is not
  * even. */
 enum { LOAD_WINDOW_NEEDS = 100 };
 load_change load_windows_last(const load_windows *w);
+/* How much the q-quantile of a tenth wanders, as a standard error in milliseconds, by the steps from each of the first
+ * `tenths` to the next: a steady drift is hardly in it.  0: less than two of them have a reply. */
+double load_windows_wander(const load_windows *w, double q, int tenths);
 #endif

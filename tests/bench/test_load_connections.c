@@ -301,6 +301,18 @@ static void a_closed_loop_opens_what_the_server_closes(void)
     load_tally_close(t);
 }
 
+/* The server has closed both before the first request could be sent. */
+static void a_closed_loop_opens_what_was_closed_before_it(void)
+{
+    small_server s = {.reply = ok, .stall_at = -1, .each_ms = 5, .drops = 2};
+    usual();
+    plan.arrivals = LOAD_CLOSED;
+    plan.connections = 2;
+    run_against(&s);
+    CU_ASSERT_TRUE(t->sent > 2 && replies(200) == t->sent - t->resets && t->reopened == 2);
+    load_tally_close(t);
+}
+
 /* 400/s: a full window is 500 ms; three of them alike, and it ends long before its 30 s. */
 static void a_warm_up_ends_when_windows_agree_and_counts_nowhere(void)
 {
@@ -383,6 +395,8 @@ void load_connections_suite(CU_pSuite s)
     CU_add_test(s, "a closed loop keeps each connection busy, and counts from the sending",
                 a_closed_loop_keeps_each_connection_busy);
     CU_add_test(s, "a closed loop opens anew what the server closes", a_closed_loop_opens_what_the_server_closes);
+    CU_add_test(s, "a closed loop opens anew what was closed before it began",
+                a_closed_loop_opens_what_was_closed_before_it);
     CU_add_test(s, "a warm-up ends when three windows agree, and counts nowhere",
                 a_warm_up_ends_when_windows_agree_and_counts_nowhere);
     CU_add_test(s, "a warm-up without replies ends at its time, and what it sent stays its own",

@@ -1,6 +1,7 @@
 /* test_load_verdict.c - which runs may be believed. */
 #include <CUnit/CUnit.h>
 #include <string.h>
+#include "bench/load_schedule.h"
 #include "bench/load_verdict.h"
 
 enum { N = 10000 };
@@ -175,6 +176,47 @@ static void a_queue_that_grows_is_named(void)
     judge(NULL);
 }
 
+/* One server, 5 ms a request in the mean, which it has become `slower` times as slow at the end; Poisson for 30 s at
+ * `load` of what it can do at first.  Of 40 such runs: how many have that reason. */
+static int of_forty_queues(double load, double slower, const char *reason)
+{
+    int have = 0;
+    for (int run = 0; run < 40; run++) {
+        load_schedule s;
+        error err;
+        static load_reply r;
+        double free_ns = 0;
+        CU_ASSERT_EQUAL_FATAL(load_tally_open(&t, &err), OK);
+        load_windows_divide(&t->windows, 30000000000);
+        t->windows.even = true;
+        r = (load_reply){.code = 200};
+        CU_ASSERT_EQUAL_FATAL(load_schedule_open(&s, LOAD_POISSON, load * 200, 30000000000, (uint64_t)run, &err), OK);
+        for (int i = 0; i < s.n; i++) {
+            const double due_ns = (double)s.at_ns[i], begin_ns = due_ns > free_ns ? due_ns : free_ns;
+            const double part = 0.5 + load_chance((uint64_t)run, LOAD_LEAVES, i);
+            free_ns = begin_ns + 5e6 * part * (1 + (slower - 1) * due_ns / 30e9);
+            load_windows_reply(&t->windows, &r, (int64_t)free_ns, (int64_t)(free_ns - due_ns));
+        }
+        v = load_judge(t, s.n);
+        int found = 0;
+        for (int i = 0; i < v.n; i++) found += strstr(v.reasons[i].text, reason) != NULL;
+        have += found > 0;
+        load_schedule_close(&s);
+        load_tally_close(t);
+    }
+    return have;
+}
+
+static void luck_in_a_queue_is_no_reason(void)
+{
+    CU_ASSERT_EQUAL(of_forty_queues(0.5, 1, "not steady"), 0);
+    CU_ASSERT_EQUAL(of_forty_queues(0.5, 1, "the queue grows"), 0);
+    CU_ASSERT_TRUE(of_forty_queues(0.85, 1, "not steady") <= 8); /* 26 without what the run itself says of chance */
+    CU_ASSERT_TRUE(of_forty_queues(0.85, 1, "the queue grows") <= 2);
+    CU_ASSERT_TRUE(of_forty_queues(1.1, 1, "the queue grows") >= 38);
+    CU_ASSERT_TRUE(of_forty_queues(0.85, 1.3, "the queue grows") >= 38);
+}
+
 void load_verdict_suite(CU_pSuite s)
 {
     CU_add_test(s, "a run without a fault is valid", a_good_run_is_valid);
@@ -189,5 +231,6 @@ void load_verdict_suite(CU_pSuite s)
     CU_add_test(s, "last tenths that lie more than 10 % apart are invalid",
                 a_server_on_its_way_elsewhere_is_not_believed);
     CU_add_test(s, "a p99 that grows from half to half is invalid, and named", a_queue_that_grows_is_named);
+    CU_add_test(s, "what luck does in a queue is no reason, what overload does is one", luck_in_a_queue_is_no_reason);
     CU_add_test(s, "what got no reply counts among the served", unanswered_requests_are_in_the_served_latencies);
 }

@@ -70,8 +70,8 @@ static void a_count_of_few_varies_by_chance(void)
 static void who_refuses_all_is_steady_too(void)
 {
     u = (load_warmup){0};
-    take(0, 0, 0.5);
-    take(0, 0, 0.5);
+    CU_ASSERT_FALSE(take(0, 0, 0.5));
+    CU_ASSERT_FALSE(take(0, 0, 0.5));
     CU_ASSERT_TRUE(take(0, 0, 0.5));
 }
 

@@ -87,7 +87,7 @@ static load_change change(int n0, double ms0, int n1, double ms1, double spread)
     memset(two, 0, sizeof two);
     fill(&two[0], n0, ms0, spread);
     fill(&two[1], n1, ms1, spread);
-    return load_windows_change(two, (double[]){1, 2}, 2);
+    return load_windows_change(two, (double[]){1, 2}, 2, 0);
 }
 
 static void medians_differ_beyond_chance(void)

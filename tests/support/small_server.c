@@ -49,7 +49,8 @@ static void *serve(void *arg)
         }
         if (n <= SMALL_SERVER_CLIENTS && p[0].revents) {
             p[n] = (struct pollfd){.fd = accept(s->listener, NULL, NULL), .events = POLLIN};
-            if (p[n].fd >= 0) n++;
+            if (p[n].fd >= 0 && s->drops-- > 0) close(p[n].fd);
+            else if (p[n].fd >= 0) n++;
         }
     }
     while (--n > 0) close(p[n].fd);

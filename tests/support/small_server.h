@@ -16,6 +16,7 @@ typedef struct {
     int each_ms;          /* before every answer */
     int slower_from;      /* before every answer from this on, later_ms instead; 0: never */
     int later_ms;
+    int drops; /* so many connections are closed as soon as they are there */
     int port, listener;
     _Atomic int stop, requests, documents; /* what came */
     pthread_t thread;
