@@ -11,18 +11,11 @@
 #ifndef KERNELS_CPU_LANES_INT8_H
 #define KERNELS_CPU_LANES_INT8_H
 #include "gemm_int8.h"
-#include "lanes.h"
+#include "lanes_low.h"
 
 enum { INT8_SUMS = 4 * GEMM_PANEL }; /* from row to row of a tile of sums */
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-ALWAYS_INLINE lanes int8_activate(lanes x, const gemm_activation activation)
-{
-    if (activation == GEMM_GELU) return lanes_gelu(x);
-    if (activation == GEMM_GELU_TANH) return lanes_gelu_tanh(x);
-    return activation == GEMM_RELU ? lanes_max(lanes_set(0), x) : x;
-}
 
 /* One register wide, rows down.  `left`, activation and bf16 are constants where it is inlined; *g is read first,
  * because what is stored might change it, for all that the compiler knows. */
@@ -43,7 +36,7 @@ ALWAYS_INLINE void int8_store_lanes(const gemm_int8 *g, size_t row, int rows, si
             x = lanes_add(x, lanes_load_n(residual, left));
             residual += residual_stride;
         }
-        x = int8_activate(x, activation);
+        x = lanes_activate_low(x, activation);
         if (bf16) lanes_store_bf16_n(c16, x, left);
         else lanes_store_n(c, x, left);
         if (bf16) c16 += c_stride;
