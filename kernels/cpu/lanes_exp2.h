@@ -2,7 +2,7 @@
  *
  * No clamps and no second part of ln 2: x less a whole number is exact, and that number is the exponent.  NaN stays NaN.
  * The polynomials are minimax fits of the relative error made for this file (Remez), one for each way that registers
- * take a whole number off: -1/2..1/2 and 0..1.  test_lanes_exp2.c holds them to the C library's function. */
+ * take a whole number off: -1/2..1/2 and 0..1.  test_lanes_exp2*.c hold them to the C library's function. */
 #ifndef KERNELS_CPU_LANES_EXP2_H
 #define KERNELS_CPU_LANES_EXP2_H
 #include "lanes.h"

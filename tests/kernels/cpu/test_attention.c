@@ -106,6 +106,19 @@ static void check_large_scores(const kernels *k)
     scene_free(&s);
 }
 
+/* Two keys whose values are 0 and 1: the output is w / (1 + w), which tells w = e^-x to its last bits. */
+static void check_weights(const kernels *k)
+{
+    double most = 0;
+    for (int i = 0; i <= 800; i++) {
+        float     out, qkv[6] = {(float)i / 100, 0, 0, 0, -1, 1}, scratch[2048];
+        attention a = {.qkv = qkv, .out = &out, .qkv_stride = 3, .out_stride = 1, .heads = 1, .width = 1};
+        k->attention(&a, (attention_part){0, 2, 0, 0, 1}, scratch);
+        most = fmax(most, fabs((double)out / (1 - (double)out) / exp(-(double)qkv[0]) - 1));
+    }
+    CU_ASSERT(most <= 1e-6);
+}
+
 static void check_nan(const kernels *k)
 {
     scene s = scene_make(20, 2, 16, 1);
@@ -126,6 +139,7 @@ static void every_length_and_width(void) { kernel_sets_each(check_lengths); }
 static void the_longest_sequence(void) { kernel_sets_each(check_long); }
 static void a_block_of_queries_has_the_bits_of_the_whole(void) { kernel_sets_each(check_blocks); }
 static void large_scores_do_not_overflow(void) { kernel_sets_each(check_large_scores); }
+static void a_weight_is_a_power_of_e(void) { kernel_sets_each(check_weights); }
 static void nan_is_seen_and_stays_at_home(void) { kernel_sets_each(check_nan); }
 
 void attention_suite(CU_pSuite s)
@@ -134,5 +148,6 @@ void attention_suite(CU_pSuite s)
     CU_add_test(s, "512 tokens in blocks of 128 queries agree with float64", the_longest_sequence);
     CU_add_test(s, "a query has the same bits in any block", a_block_of_queries_has_the_bits_of_the_whole);
     CU_add_test(s, "scores of several hundred do not overflow", large_scores_do_not_overflow);
+    CU_add_test(s, "a weight is e^x within a millionth of itself", a_weight_is_a_power_of_e);
     CU_add_test(s, "a NaN key makes its head NaN, and no other head or sequence", nan_is_seen_and_stays_at_home);
 }

