@@ -19,6 +19,11 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
      false},
+    {"sweep", "URL", "a load run for each of --rates or --concurrency", bench_sweep, false},
+    {"knee", "URL", "the highest rate at which --slo holds; exit 1: at none, 3: this client is the limit", bench_knee,
+     false},
+    {"compare", "[A B]", "--b against --a in pairs of runs, or two results of load; exit 1: B is SLOWER", bench_compare,
+     false},
     {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
@@ -56,10 +61,13 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--deadline-ms", "N", "load: sent as x-deadline-ms", offsetof(bench_options, deadline_ms)},
     {"--priority", "WHICH", "load: sent as x-priority: interactive or bulk", offsetof(bench_options, priority)},
     {"--leave", "SHARE", "load: of the requests, close 1 to 50 ms after sending", offsetof(bench_options, leave)},
-    {"--capacity", "FILE", "simulate: capacity.json of `beeline calibrate`", offsetof(bench_options, capacity)},
+    {"--capacity", "FILE",
+     "simulate: capacity.json of `beeline calibrate`; knee: the same version's, of which it replaces the knee",
+     offsetof(bench_options, capacity)},
     {"--workload", "FILE", "simulate: a request a line: when it is due, s, and tokens of its texts",
      offsetof(bench_options, workload)},
-    {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's)", offsetof(bench_options, slo)},
+    {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's); knee: p50, p90, p99 or p99.9, as p99<=10ms",
+     offsetof(bench_options, slo)},
     {"--replicas", "N..M", "simulate: so many, or the least of a range that holds the objective (1)",
      offsetof(bench_options, replicas)},
     {"--plan", "N/s", "simulate: the fleet for so many requests/s, its wires and cost", offsetof(bench_options, plan)},
@@ -75,6 +83,14 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--batch-tokens", "N", "simulate: as the server's (the largest batch calibrated)",
      offsetof(bench_options, batch_tokens)},
     {"--dimensions", "N", "simulate: floats of a reply's row, for the wires (384)", offsetof(bench_options, dimensions)},
+    {"--rates", "LIST", "sweep: requests/s, as 100,200,400 or 1k:20k:x1.5; or --concurrency 1,2,4..256",
+     offsetof(bench_options, rates)},
+    {"--max-error", "SHARE", "knee: of the requests, errors and refusals (0.1%)", offsetof(bench_options, max_error)},
+    {"--confirm", "TIME", "knee: of each of three runs at the rate found (30s)", offsetof(bench_options, confirm)},
+    {"--a", "URL", "compare: the yardstick", offsetof(bench_options, a)},
+    {"--b", "URL", "compare: what is judged", offsetof(bench_options, b)},
+    {"--pairs", "N", "compare: of runs, A and B in turns, 10 to 1000 (20)", offsetof(bench_options, pairs)},
+    {"--margin", "SHARE", "compare: differences below are none (2%)", offsetof(bench_options, margin)},
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
@@ -84,7 +100,7 @@ static int help(FILE *f)
     fprintf(f, "usage: beeline-bench BENCH [arguments] [options]\n\n");
     for (int i = 0; i < BENCHES; i++)
         fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
-    fprintf(f, "  %-10s %-11s all of these but load, simulate and report\n\n", "all", "DIR");
+    fprintf(f, "  %-10s %-11s all of these but those that need a URL or files\n\n", "all", "DIR");
     for (int i = 0; i < OPTIONS; i++)
         fprintf(f, "  %-13s %-8s %s\n", options[i].name, options[i].value ? options[i].value : "", options[i].what);
     fprintf(f, "\nDIR is a model directory; SHAPE is tiny, minilm, base or large, with random weights.\n");
@@ -118,6 +134,13 @@ static int parse(bench_options *o, int most, int argc, char **argv)
     return USAGE;
 }
 
+/* Neither a server that somebody has started nor files are needed. */
+static bool measures_alone(bench_run *run)
+{
+    return run != bench_load && run != bench_sweep && run != bench_knee && run != bench_compare && run != bench_simulate &&
+           run != bench_report;
+}
+
 static status write_page(const bench_options *o, const char *bench)
 {
     char   name[64];
@@ -149,9 +172,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
-        /* load measures a server that somebody has started, simulate and report nothing */
-        const bool alone = benches[i].run == bench_load || benches[i].run == bench_simulate || benches[i].run == bench_report;
-        if (all && alone) continue;
+        if (all && !measures_alone(benches[i].run)) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;
