@@ -8,7 +8,7 @@
 #define BENCH_BOOTSTRAP_H
 #include <stdint.h>
 
-enum { BOOTSTRAP_VALUES_MAX = 1000, BOOTSTRAP_DRAWS = 4000, BOOTSTRAP_PAIRS_MAX = 10000 };
+enum { BOOTSTRAP_VALUES_MAX = 1000, BOOTSTRAP_DRAWS = 2000, BOOTSTRAP_PAIRS_MAX = 10000 };
 typedef struct {
     double median, low, high;
 } bootstrap_interval;
