@@ -7,7 +7,7 @@
 
 /* As load_run(). */
 typedef status load_runner(load_outcome *out, const load_plan *p, error *err);
-int sweep_with(const bench_options *o, load_runner *run);
-int knee_with(const bench_options *o, load_runner *run);
-int compare_with(const bench_options *o, load_runner *run);
+int load_sweep_with(const bench_options *o, load_runner *run);
+int load_knee_with(const bench_options *o, load_runner *run);
+int load_compare_with(const bench_options *o, load_runner *run);
 #endif

@@ -3,7 +3,7 @@
 
 const report_column load_figures_columns[LOAD_FIGURES] = {
     {"offered_per_s", "offered/s", "%9.1f", 9},
-    {"achieved_per_s", "sent/s", "%9.1f", 9},
+    {"achieved_per_s", "achieved/s", "%10.1f", 10},
     {"goodput_per_s", "goodput/s", "%9.1f", 9},
     {"tokens_per_s", "tokens/s", "%9.0f", 9},
     {"p50_ms", "p50 ms", "%8.3f", 8},

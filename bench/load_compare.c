@@ -1,4 +1,4 @@
-/* compare.c - is B slower than A?
+/* load_compare.c - is B slower than A?
  *
  * Two servers that run: A and B in turns, so that whatever the machine does meets both; the order changes with each
  * pair, and both of a pair get the same schedule.  One run of each before them is not counted.  Or two results of
@@ -245,7 +245,7 @@ static int compare_results(const bench_options *o, double margin)
     return exit_status;
 }
 
-int compare_with(const bench_options *o, load_runner *run)
+int load_compare_with(const bench_options *o, load_runner *run)
 {
     const double margin = quantity_read(o->margin ? o->margin : "2%", quantity_shares);
     if (!(margin > 0 && margin <= 0.5)) {
@@ -258,4 +258,4 @@ int compare_with(const bench_options *o, load_runner *run)
     return USAGE;
 }
 
-int bench_compare(const bench_options *o) { return compare_with(o, load_run); }
+int bench_compare(const bench_options *o) { return load_compare_with(o, load_run); }

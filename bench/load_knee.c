@@ -1,4 +1,4 @@
-/* knee.c - the highest rate at which a server meets an objective.
+/* load_knee.c - the highest rate at which a server meets an objective.
  *
  * Search (knee_search.h), three longer runs there, and then, as reality is no Poisson process, the same under bursts.
  * A rate passes when the percentile is within the objective, errors and refusals are few, the requests were sent in
@@ -309,7 +309,7 @@ static status find(knee_job *j, knee_search *s, double *first, double *bursts, e
     return rc == OK && s->phase == KNEE_FOUND ? find_bursts(j, s->passed, bursts, err) : rc;
 }
 
-int knee_with(const bench_options *o, load_runner *run)
+int load_knee_with(const bench_options *o, load_runner *run)
 {
     static load_plan plan, knee_plan;
     static capacity c;
@@ -339,4 +339,4 @@ int knee_with(const bench_options *o, load_runner *run)
     return result;
 }
 
-int bench_knee(const bench_options *o) { return knee_with(o, load_run); }
+int bench_knee(const bench_options *o) { return load_knee_with(o, load_run); }

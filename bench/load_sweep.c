@@ -1,4 +1,4 @@
-/* sweep.c - a load run for each of many rates, or of many connections in a closed loop: how latency and throughput
+/* load_sweep.c - a load run for each of many rates, or of many connections in a closed loop: how latency and throughput
  * depend on the load.  A step that the server does not follow is a figure like others, and its row says valid 0; one
  * that the client could not send makes the sweep INVALID. */
 #include <math.h>
@@ -40,7 +40,7 @@ static void say_step(report *r, const char *name, const load_plan *p, const load
     for (int i = 0; i < o->verdict.n; i++) report_note(r, "%s is INVALID: %s", name, o->verdict.reasons[i].text);
 }
 
-int sweep_with(const bench_options *o, load_runner *run)
+int load_sweep_with(const bench_options *o, load_runner *run)
 {
     static load_plan p;
     steps s;
@@ -71,4 +71,4 @@ int sweep_with(const bench_options *o, load_runner *run)
     return rc == BAD_INPUT ? USAGE : rc != OK ? FAILED : clients ? INVALID : 0;
 }
 
-int bench_sweep(const bench_options *o) { return sweep_with(o, load_run); }
+int bench_sweep(const bench_options *o) { return load_sweep_with(o, load_run); }
