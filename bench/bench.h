@@ -22,6 +22,8 @@ typedef struct {
     /* simulate: likewise */
     const char *capacity, *workload, *slo, *replicas, *plan, *failures, *zones, *price, *autoscale, *balancer, *loops,
         *max_wait, *batch_tokens, *dimensions;
+    /* sweep, knee and compare: likewise, and slo and capacity */
+    const char *rates, *max_error, *confirm, *a, *b, *pairs, *margin;
     int         quick;  /* 1: small shapes and few rounds, to see that it works and not how fast */
     report     *report;
 } bench_options;
@@ -30,6 +32,9 @@ typedef int bench_run(const bench_options *o);
 bench_run bench_tokenizer; /* target DIR */
 bench_run bench_kernels;   /* target "cpu", "cuda" or NULL: the CPU's, and a GPU's where there is one */
 bench_run bench_load;      /* target URL; 3: the run is invalid */
+bench_run bench_sweep;     /* target URL; 3: the client could not send a step */
+bench_run bench_knee;      /* target URL, slo; 1: it does not hold at the lowest rate, 3: the client is the limit */
+bench_run bench_compare;   /* a and b, or two result files as arguments; 1: b is SLOWER, 3: a run is invalid */
 bench_run bench_model;     /* target DIR or the name of a shape (random_model.h) */
 bench_run bench_host;      /* no target */
 bench_run bench_simulate;  /* no target; 1: the objective does not hold */

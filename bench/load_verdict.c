@@ -64,11 +64,13 @@ load_verdict load_judge(const load_tally *t, int64_t due)
     const double most_ms = median_ms * LATE_SHARE < LATE_MS ? median_ms * LATE_SHARE : LATE_MS;
     const double achieved = (double)(t->sent - t->sent_late) / (double)due;
     const double wrong = (double)load_errors(t) / (double)due;
+    v.late = intended.sum.total && late_ms > most_ms;
+    v.busy = t->cpu > CPU_SHARE;
     if (!answered) object(&v, "no reply was a 200 or a refusal");
-    if (intended.sum.total && late_ms > most_ms)
+    if (v.late)
         object(&v, "the client sent late: p99 %.0f us, at most %.0f us of a median of %.3f ms (chrt -f 1 helps)",
                late_ms * 1e3, most_ms * 1e3, median_ms);
-    if (t->cpu > CPU_SHARE) object(&v, "the client used %.0f %% of a core, at most 85 %%", t->cpu * 100);
+    if (v.busy) object(&v, "the client used %.0f %% of a core, at most 85 %%", t->cpu * 100);
     if (achieved < ACHIEVED_SHARE)
         object(&v, "%.1f %% of the requests were sent in time, at least 99 %%: all connections were busy",
                achieved * 100);

@@ -27,6 +27,7 @@ enum { LOAD_REASONS = 8 };
 typedef struct {
     int n; /* 0: VALID */
     error reasons[LOAD_REASONS];
+    bool late, busy; /* among them those that are the client's own: it sent late, it used too much of a core */
 } load_verdict;
 
 /* Of all that was not refused: the 200s and what got no reply. */

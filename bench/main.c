@@ -17,8 +17,13 @@ static const struct { const char *name, *arguments, *what; bench_run *run; bool 
      false},
     {"load", "URL", "a server under load: latency from the time a request was due; exit 3: the run is INVALID", bench_load,
      false},
-    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost",
-     bench_simulate, false},
+    {"simulate", "", "a fleet on a virtual clock, with the server's own policy: latencies, replicas, cost", bench_simulate,
+     false},
+    {"sweep", "URL", "a load run for each of --rates or --concurrency", bench_sweep, false},
+    {"knee", "URL", "the highest rate at which --slo holds; exit 1: at none, 3: this client is the limit", bench_knee,
+     false},
+    {"compare", "[A B]", "--b against --a in pairs of runs, or two results of load; exit 1: B is SLOWER", bench_compare,
+     false},
     {"report", "FILE...", "a page of results that --json wrote, beside each other: -o FILE", bench_report, false},
 };
 enum { BENCHES = sizeof benches / sizeof *benches, USAGE = 2 };
@@ -35,18 +40,20 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--html", "FILE", "the same as one page, with drawings", offsetof(bench_options, html)},
     {"-o", "FILE", "report: the page", offsetof(bench_options, html)},
     {"--csv", "FILE", "the same numbers as table,name,column,value", offsetof(bench_options, csv)},
-    {"--rate", "N", "load: requests/s, as 500 or 5k (100)", offsetof(bench_options, rate)},
+    {"--rate", "N", "load: requests/s, as 500 or 5k (100); knee: the first (a fifteenth of a closed loop)",
+     offsetof(bench_options, rate)},
     {"--arrivals", "HOW",
      "load: poisson or fixed (poisson); burst:3x50ms: Poisson, 50 ms at 3 times the rate of the 50 ms of calm\n"
      "                         that follow, --rate is the mean; file:F: a line a request, seconds [tokens]",
      offsetof(bench_options, arrivals)},
     {"--concurrency", "N", "load: no schedule, N connections send as soon as they are answered (closed loop)",
      offsetof(bench_options, concurrency)},
-    {"--warmup", "TIME", "load: at most, until three windows agree; not counted; 0: none (10s)",
+    {"--warmup", "TIME", "load: at most, until three windows agree; not counted; 0: none (10s; sweep, knee: 2s)",
      offsetof(bench_options, warmup)},
     {"--ops", "URL", "load: http://HOST:PORT of the ops port, for the server's batches", offsetof(bench_options, ops)},
     {"--hist", "FILE", "load: the intended latencies as .hgrm, in ms", offsetof(bench_options, hist)},
-    {"--duration", "TIME", "load: 500ms, 60s, 5m (10s)", offsetof(bench_options, duration)},
+    {"--duration", "TIME", "load: 500ms, 60s, 5m (10s); of each run of sweep and knee (5s), of compare (2s)",
+     offsetof(bench_options, duration)},
     {"--connections", "N", "load: kept open; a request waits where all are busy (64)",
      offsetof(bench_options, connections)},
     {"--tokens", "N", "load: of each text (mixed lengths of mean 100)", offsetof(bench_options, tokens)},
@@ -56,10 +63,13 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--deadline-ms", "N", "load: sent as x-deadline-ms", offsetof(bench_options, deadline_ms)},
     {"--priority", "WHICH", "load: sent as x-priority: interactive or bulk", offsetof(bench_options, priority)},
     {"--leave", "SHARE", "load: of the requests, close 1 to 50 ms after sending", offsetof(bench_options, leave)},
-    {"--capacity", "FILE", "simulate: capacity.json of `beeline calibrate`", offsetof(bench_options, capacity)},
-    {"--workload", "FILE", "simulate: a line a request, seconds and tokens",
+    {"--capacity", "FILE",
+     "simulate: capacity.json of `beeline calibrate`; knee: the same version's, of which it replaces the knee",
+     offsetof(bench_options, capacity)},
+    {"--workload", "FILE", "simulate: a request a line: when it is due, s, and tokens of its texts",
      offsetof(bench_options, workload)},
-    {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's)", offsetof(bench_options, slo)},
+    {"--slo", "pNN<=TIME", "simulate: the objective (the capacity's); knee: p50, p90, p99 or p99.9, as p99<=10ms",
+     offsetof(bench_options, slo)},
     {"--replicas", "N..M", "simulate: so many, or the least of a range that holds the objective (1)",
      offsetof(bench_options, replicas)},
     {"--plan", "N/s", "simulate: the fleet for so many requests/s, its wires and cost", offsetof(bench_options, plan)},
@@ -75,6 +85,14 @@ static const struct { const char *name, *value, *what; size_t field; } options[]
     {"--batch-tokens", "N", "simulate: as the server's (the largest batch calibrated)",
      offsetof(bench_options, batch_tokens)},
     {"--dimensions", "N", "simulate: floats of a reply's row, for the wires (384)", offsetof(bench_options, dimensions)},
+    {"--rates", "LIST", "sweep: requests/s, as 100,200,400 or 1k:20k:x1.5; or --concurrency 1,2,4..256",
+     offsetof(bench_options, rates)},
+    {"--max-error", "SHARE", "knee: of the requests, errors and refusals (0.1%)", offsetof(bench_options, max_error)},
+    {"--confirm", "TIME", "knee: of each of three runs at the rate found (30s)", offsetof(bench_options, confirm)},
+    {"--a", "URL", "compare: the yardstick", offsetof(bench_options, a)},
+    {"--b", "URL", "compare: what is judged", offsetof(bench_options, b)},
+    {"--pairs", "N", "compare: of runs, A and B in turns, 10 to 1000 (20)", offsetof(bench_options, pairs)},
+    {"--margin", "SHARE", "compare: differences below are none (2%)", offsetof(bench_options, margin)},
     {"--quick", NULL, "small shapes, few rounds: that it works, not how fast", offsetof(bench_options, quick)},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
@@ -84,7 +102,7 @@ static int help(FILE *f)
     fprintf(f, "usage: beeline-bench BENCH [arguments] [options]\n\n");
     for (int i = 0; i < BENCHES; i++)
         fprintf(f, "  %-10s %-11s %s\n", benches[i].name, benches[i].arguments, benches[i].what);
-    fprintf(f, "  %-10s %-11s all of these but load, simulate and report\n\n", "all", "DIR");
+    fprintf(f, "  %-10s %-11s all of these but those that need a URL or files\n\n", "all", "DIR");
     for (int i = 0; i < OPTIONS; i++)
         fprintf(f, "  %-13s %-8s %s\n", options[i].name, options[i].value ? options[i].value : "", options[i].what);
     fprintf(f, "\nDIR is a model directory; SHAPE is tiny, minilm, base or large, with random weights.\n");
@@ -118,6 +136,13 @@ static int parse(bench_options *o, int most, int argc, char **argv)
     return USAGE;
 }
 
+/* Neither a server that somebody has started nor files are needed. */
+static bool measures_alone(bench_run *run)
+{
+    return run != bench_load && run != bench_sweep && run != bench_knee && run != bench_compare && run != bench_simulate &&
+           run != bench_report;
+}
+
 static status write_page(const bench_options *o, const char *bench)
 {
     char   name[64];
@@ -149,9 +174,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < BENCHES; i++) {
         bench_options mine = o;
         if (!all && strcmp(argv[1], benches[i].name)) continue;
-        /* load measures a server that somebody has started, simulate and report nothing */
-        bench_run *run = benches[i].run;
-        if (all && (run == bench_load || run == bench_simulate || run == bench_report)) continue;
+        if (all && !measures_alone(benches[i].run)) continue;
         if (all && !benches[i].takes_directory) mine.target = NULL;
         int one = benches[i].run(&mine);
         if (one) rc = one;
