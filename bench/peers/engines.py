@@ -2,7 +2,8 @@
 
 Runs in the environment that install.py made.  A line on stdin is a request, a line on stdout its reply, both JSON:
 
-  {"do": "embed", "batches": [[[ids]...]...]}      {"rows": base64 of float32, "columns": n}
+  {"do": "tokenize", "texts": ["..."]}             {"ids": [[ids]...]}
+  {"do": "embed", "batches": [[[ids]...]...]}      {"rows": base64 of float64, "columns": n}
   {"do": "time", "batch": [[ids]...], "s": 0.1}    {"ns": of one forward, "runs": how many fit}
 
 What it cannot do is {"error": "..."}.  FOLDER keeps converted models between runs.  Every engine gets the batch as it
@@ -58,6 +59,13 @@ class Job:
                 raise RuntimeError('the optimizer found no attention to fuse')
             fused.save_model_to_file(path)
         return once(os.path.join(self.folder, 'fused.onnx'), make)
+
+    def tokenize(self, texts):
+        import tokenizers
+        words = tokenizers.Tokenizer.from_file(os.path.join(self.directory, 'tokenizer.json'))
+        words.no_padding()
+        words.no_truncation()
+        return [one.ids for one in words.encode_batch(texts)]
 
     def calibration(self):
         """200 texts of all lengths, as ids; none of them is among the gate's."""
@@ -198,7 +206,9 @@ ENGINES = {
 }
 
 
-def answer(engine, request):
+def answer(job, engine, request):
+    if request['do'] == 'tokenize':
+        return {'ids': job.tokenize(request['texts'])}
     if request['do'] == 'embed':
         rows = [numpy.asarray(engine.run(engine.prepare(batch)), dtype=numpy.float64) for batch in request['batches']]
         rows = numpy.concatenate(rows)
@@ -221,13 +231,14 @@ def main():
     replies = os.fdopen(os.dup(1), 'w')  # what libraries print goes where their errors go
     os.dup2(2, 1)
     try:
-        engine = ENGINES[name](Job(directory, folder, precision, int(threads)))
+        job = Job(directory, folder, precision, int(threads))
+        engine = ENGINES[name](job)
     except Exception as why:  # whatever a library says: it is the reason why there is no such row
         return say(replies, {'error': '%s: %s' % (type(why).__name__, ' '.join(str(why).split())[:300])})
     say(replies, {'ready': True})
     for line in sys.stdin:
         try:
-            reply = answer(engine, json.loads(line))
+            reply = answer(job, engine, json.loads(line))
         except Exception as why:
             reply = {'error': '%s: %s' % (type(why).__name__, ' '.join(str(why).split())[:300])}
         say(replies, reply)

@@ -62,8 +62,7 @@ class Server:
         self.process, self.port = start()
         self.samples, self.over, self.faults, self.tail = [], [], [], None
         try:
-            texts = [row['text'] for row in run.gate_rows]
-            rows = [row for part in workloads.batches_of(texts) for row in ask(self.port, part)]
+            rows = [row for part in workloads.batches_of(run.texts) for row in ask(self.port, part)]
             self.error, self.cosine = gate.compare(rows, run.reference)
         except (OSError, ValueError, KeyError) as why:
             stop(self.process)

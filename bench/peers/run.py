@@ -79,7 +79,8 @@ class Engine:
         return self.answer()
 
     def embed(self, rows):
-        reply = self.ask({'do': 'embed', 'batches': workloads.batches_of([row['ids'] for row in rows])})
+        """rows: lists of ids."""
+        reply = self.ask({'do': 'embed', 'batches': workloads.batches_of(rows)})
         flat = array.array('d', base64.b64decode(reply['rows']))
         return [flat[at:at + reply['columns']] for at in range(0, len(flat), reply['columns'])]
 
@@ -140,7 +141,7 @@ class Run:
         os.makedirs(os.path.join(self.root, 'logs'), exist_ok=True)
         os.makedirs(self.models, exist_ok=True)
         self.installed = install.Installed(self.root)
-        self.gate_rows, self.reference = workloads.gate_rows(), None
+        self.texts, self.ids, self.reference = workloads.sentences(), None, None
         self.lengths_file, self.missing, self.rows, self.our_precisions = None, [], [], []
         self.environment = dict(os.environ, HF_HUB_OFFLINE='1', TRANSFORMERS_OFFLINE='1', DO_NOT_TRACK='1',
                                 INFINITY_ANONYMOUS_USAGE_STATS='0', TOKENIZERS_PARALLELISM='false',
@@ -170,7 +171,8 @@ class Run:
 
     def refer(self):
         engine = Engine(self, 'torch eager', 'float64')
-        self.reference = engine.embed(self.gate_rows)
+        self.ids = engine.ask({'do': 'tokenize', 'texts': self.texts})['ids']
+        self.reference = engine.embed(self.ids)
         engine.close()
 
     def open_peers(self):
@@ -181,7 +183,7 @@ class Run:
                 continue
             try:
                 engine = Engine(self, name, precision)
-                engine.error, engine.cosine = gate.compare(engine.embed(self.gate_rows), self.reference)
+                engine.error, engine.cosine = gate.compare(engine.embed(self.ids), self.reference)
             except beeline.Unavailable as why:
                 self.absent(name, precision, str(why))
                 continue
@@ -202,7 +204,7 @@ class Run:
         for precision in beeline.PRECISIONS:
             try:
                 engine = Ours(self.beeline, precision)
-                rows = self.beeline.embed(precision, [row['text'] for row in self.gate_rows])
+                rows = self.beeline.embed(precision, self.texts)
                 engine.error, engine.cosine = gate.compare(rows, self.reference)
                 engine.turn(self.batches, 0)
             except beeline.Unavailable as why:

@@ -1,8 +1,7 @@
 """workloads.py - the texts and the token ids that all engines get; Python's own library only.
 
 Batches hold the ids of bench/workload.c and the lengths of bench/model.c, so that `beeline-bench model` has measured the
-same ones; beeline.py compares the token counts.  The gate's texts come from the golden data, ids as the tokenizer of
-all-MiniLM-L6-v2 gives them.
+same ones; beeline.py compares the token counts.
 """
 import json
 import os
@@ -27,27 +26,17 @@ def batch(lengths, vocab):
     return [flat[start:start + n] for start, n in zip(starts, lengths)]
 
 
-def golden():
-    with open(GOLDEN) as file:
-        return [json.loads(line) for line in file]
-
-
-def of_one_line(row):
-    return row['kind'] not in ('empty', 'long') and len(row['text'].splitlines()) == 1 and row['text'].isprintable()
-
-
-def gate_rows():
-    """{"text", "ids"}: every fifth length from 3 to 256, and every sixth text of other scripts."""
-    rows = golden()
-    lengths = [row for row in rows if row['kind'] == 'length'][::5]
-    others = [row for row in rows if row['kind'] != 'length' and of_one_line(row)][::6]
-    return lengths + others
+def sentences():
+    """Texts as people write them, 5 to 150 words: what the gate asks."""
+    with open(os.path.join(HERE, 'sentences.txt')) as file:
+        return file.read().splitlines()
 
 
 def calibration_ids():
-    """200 lists of ids that the gate does not ask for."""
-    rows = [row for row in golden() if row['kind'] == 'length']
-    return [row['ids'] for at, row in enumerate(rows) if at % 5][:200]
+    """200 lists of ids, of all lengths, none of them the gate's."""
+    with open(GOLDEN) as file:
+        rows = [json.loads(line) for line in file]
+    return [row['ids'] for at, row in enumerate(row for row in rows if row['kind'] == 'length') if at % 5][:200]
 
 
 def batches_of(rows, n=GATE_BATCH):
