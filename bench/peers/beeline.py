@@ -9,6 +9,7 @@ import time
 
 import workloads
 
+SECONDS = 300  # of one command
 PRECISIONS = ('float32', 'bfloat16', 'int8')
 
 
@@ -19,6 +20,17 @@ class Unavailable(Exception):
 def last_line(text):
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else 'it said nothing'
+
+
+def ran(command, what, fine=(0,), text=None):
+    """Runs a command of ours; Unavailable when it fails or does not end."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unavailable('%s: no end after %d s' % (what, SECONDS)) from None
+    if done.returncode not in fine:
+        raise Unavailable('%s: %s' % (what, last_line(done.stderr)))
+    return done.stdout
 
 
 class Beeline:
@@ -48,20 +60,15 @@ class Beeline:
 
     def embed(self, precision, texts):
         command = [self.serving, 'embed', self.directory, *self.options(self.serving, precision)]
-        done = subprocess.run(command, input=''.join(text + '\n' for text in texts), capture_output=True, text=True,
-                              timeout=300)
-        if done.returncode:
-            raise Unavailable('not available: ' + last_line(done.stderr))
-        return [json.loads(line)['embedding'] for line in done.stdout.splitlines()]
+        said = ran(command, 'not available', text=''.join(text + '\n' for text in texts))
+        return [json.loads(line)['embedding'] for line in said.splitlines()]
 
     def round(self, precision):
         """{workload: (milliseconds, share of the peak)} of one round of beeline-bench model."""
         with tempfile.NamedTemporaryFile(suffix='.json') as file:
             command = [self.bench, 'model', self.directory, '--quick', '--json', file.name,
                        *self.options(self.bench, precision)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-            if done.returncode:
-                raise Unavailable('not available: ' + last_line(done.stderr))
+            ran(command, 'not available')
             rows = json.load(file)['rows']
         return self.of_rows(rows)
 
@@ -99,9 +106,7 @@ class Beeline:
         """Rows by (table, name) of one beeline-bench load; a run that is INVALID has them too, and says so."""
         with tempfile.NamedTemporaryFile(suffix='.json') as file:
             command = [self.bench, 'load', 'http://127.0.0.1:%d/embed' % port, '--json', file.name, *options]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-            if done.returncode not in (0, 3):
-                raise Unavailable('the load did not run: ' + last_line(done.stderr))
+            ran(command, 'the load did not run', fine=(0, 3))
             report = json.load(file)
         return {(row['table'], row['name']): row for row in report['rows']}, \
             [note for note in report['notes'] if note.startswith('INVALID')]

@@ -16,7 +16,7 @@ def compare(rows, reference):
         off = max(abs(a - b) for a, b in zip(row, wanted))
         cosine = sum(a * b for a, b in zip(row, wanted)) / math.sqrt(sum(a * a for a in row) *
                                                                       sum(b * b for b in wanted) or math.nan)
-        if not (math.isfinite(off) and math.isfinite(cosine)):
+        if not math.isfinite(cosine):  # as it is with any NaN, infinity or row of zeros
             return math.inf, -1.0
         worst, least = max(worst, off), min(least, cosine)
     return worst, least

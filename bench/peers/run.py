@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -33,9 +34,8 @@ CANDIDATES = [
     ('openvino', 'bfloat16'), ('ctranslate2', 'bfloat16'), ('torch eager', 'bfloat16'), ('torch compiled', 'bfloat16'),
     ('onnxruntime', 'int8'), ('onnxruntime fused', 'int8'), ('openvino', 'int8'), ('ctranslate2', 'int8'),
 ]
-NEVER = [('llama.cpp', 'float32', 'its package has no wheel on PyPI: pip would compile it, for a longer time than the '
-          'whole comparison takes'),
-         ('onnxruntime', 'bfloat16', 'its CPU provider has no bfloat16 kernels for these operators')]
+NEVER = [('llama.cpp', 'float32', 'not tried: llama-cpp-python is a source package only, which pip would have to compile'),
+         ('onnxruntime', 'bfloat16', 'not tried: its CPU provider has no bfloat16 forms of these operators')]
 PACKAGES = ('torch', 'onnx', 'onnxruntime', 'openvino', 'nncf', 'ctranslate2', 'transformers', 'sentence-transformers',
             'infinity-emb', 'fastapi', 'uvicorn', 'numpy')
 ANSWER_S = 600  # the first compilation of PyTorch on a busy machine
@@ -184,7 +184,7 @@ class Run:
             try:
                 engine = Engine(self, name, precision)
                 engine.error, engine.cosine = gate.compare(engine.embed(self.ids), self.reference)
-            except beeline.Unavailable as why:
+            except (beeline.Unavailable, ValueError) as why:
                 self.absent(name, precision, str(why))
                 continue
             self.tell(engine)
@@ -207,7 +207,7 @@ class Run:
                 rows = self.beeline.embed(precision, self.texts)
                 engine.error, engine.cosine = gate.compare(rows, self.reference)
                 engine.turn(self.batches, 0)
-            except beeline.Unavailable as why:
+            except (beeline.Unavailable, ValueError) as why:
                 self.absent('beeline', precision, str(why))
                 continue
             engine.samples = {}
@@ -270,6 +270,7 @@ def main():
     if not 1 <= options.threads <= len(cores):
         parser.error('--threads %d: wanted 1 to %d' % (options.threads, len(cores)))
     os.sched_setaffinity(0, cores[:options.threads])  # and all that is started from here
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     begun = time.monotonic()
     try:
         run = Run(options)
