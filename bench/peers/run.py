@@ -34,7 +34,7 @@ CANDIDATES = [
     ('openvino', 'bfloat16'), ('ctranslate2', 'bfloat16'), ('torch eager', 'bfloat16'), ('torch compiled', 'bfloat16'),
     ('onnxruntime', 'int8'), ('onnxruntime fused', 'int8'), ('openvino', 'int8'), ('ctranslate2', 'int8'),
 ]
-NEVER = [('llama.cpp', 'float32', 'not tried: llama-cpp-python is a source package only, which pip would have to compile'),
+NEVER = [('llama.cpp', 'float32', 'not tried: llama-cpp-python is a source package, which pip would have to compile'),
          ('onnxruntime', 'bfloat16', 'not tried: its CPU provider has no bfloat16 forms of these operators')]
 PACKAGES = ('torch', 'onnx', 'onnxruntime', 'openvino', 'nncf', 'ctranslate2', 'transformers', 'sentence-transformers',
             'infinity-emb', 'fastapi', 'uvicorn', 'numpy')
@@ -253,7 +253,8 @@ def facts(run, name, flags, command):
             'cores': os.cpu_count(), 'pinned_to': sorted(os.sched_getaffinity(0)), 'threads': run.threads,
             'load_before': os.getloadavg()[0], 'commit': git('rev-parse', '--short=12', 'HEAD'),
             'dirty': bool(git('status', '--porcelain', '--untracked-files=no')), 'build': run.beeline.version(),
-            'command': command, 'quick': run.quick, 'date': time.strftime('%Y-%m-%d'), 'python': platform.python_version(),
+            'command': command, 'quick': run.quick, 'date': time.strftime('%Y-%m-%d'),
+            'python': platform.python_version(),
             'versions': {package: versions[package] for package in PACKAGES if package in versions}}
 
 

@@ -32,7 +32,8 @@ def infinity_app(directory):
             message = await receive()
             body, more = body + message.get('body', b''), message.get('more_body', False)
         body = body.replace(b'{"inputs":', b'{"model":"model","input":', 1)
-        headers = [(name, b'%d' % len(body) if name == b'content-length' else value) for name, value in scope['headers']]
+        size = b'%d' % len(body)
+        headers = [(key, size if key == b'content-length' else value) for key, value in scope['headers']]
         given = [{'type': 'http.request', 'body': body, 'more_body': False}]
 
         async def once():

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """table.py PEERS.json [README.md] - a result of run.py as Markdown; with README.md: between its markers there.
 
-Of each precision the best peer that is accurate, beside beeline, and the goals: reached, missed, or unmeasured where the
-machine, the build or the peers lack what a goal is about.  Python's own library only.
+Of each precision the best peer that is accurate, beside beeline, and the goals: reached, missed, or unmeasured where
+the machine, the build or the peers lack what a goal is about.  Python's own library only.
 """
 import json
 import statistics
@@ -184,13 +184,14 @@ def markdown(result):
     lines = ['%s (%s), %d threads, %s, %s%s. `%s`' % (
         e['processor'], ' '.join(e['flags']), e['threads'], e['date'], e['build'],
         ', a quick run: a sketch' if e['quick'] else '', e['command']), '']
-    lines += ['Tokens/s, real tokens only, medians of turns; ratio: the median over the turns.  A peer whose least cosine to '
-              'float64 is below %g is not counted, and named where it is ahead.' % gate.COSINE, '']
+    lines += ['Tokens/s, real tokens only, medians of turns; ratio: the median over the turns.  A peer whose least cosine '
+              'to float64 is below %g is not counted, and named where it is ahead.' % gate.COSINE, '']
     lines += lines_of_table(('precision', 'batch', 'beeline', 'best peer', 'which', 'ratio', 'faster, inaccurate'),
                             side_by_side(results, workloads))
     lines += ['', 'Goals:', '']
     lines += lines_of_table(('goal', *(column[0] for column in COLUMNS)),
-                            ((goal[0], *(goal_cell(results, goal, at) for at in range(len(COLUMNS)))) for goal in GOALS))
+                            ((goal[0], *(goal_cell(results, goal, at) for at in range(len(COLUMNS))))
+                             for goal in GOALS))
     lines += ['', 'Every engine, tokens/s (spread); error and cosine to float64:', '']
     lines += lines_of_table(('precision', 'engine', 'max error', 'least cosine', *workloads),
                             every_engine(results, workloads))

@@ -179,8 +179,9 @@ class Workloads(unittest.TestCase):
 
     def test_the_names_are_those_of_the_model_bench(self):
         with open(os.path.join(workloads.HERE, '..', 'model.c')) as file:
-            shapes = dict((name, (int(n), tokens)) for name, n, tokens in
-                          re.findall(r'\{"([^"]+)", (\d+|SEQUENCES), (\w+)\}', file.read().replace('SEQUENCES,', '32,')))
+            text = file.read()
+        shapes = dict((name, (int(n), tokens)) for name, n, tokens in
+                      re.findall(r'\{"([^"]+)", (\d+|SEQUENCES), (\w+)\}', text.replace('SEQUENCES,', '32,')))
         self.assertEqual(set(shapes), set(workloads.LENGTHS))
         for name, (sequences, tokens) in shapes.items():
             self.assertEqual(len(workloads.LENGTHS[name]), sequences)

@@ -1,7 +1,7 @@
 """workloads.py - the texts and the token ids that all engines get; Python's own library only.
 
-Batches hold the ids of bench/workload.c and the lengths of bench/model.c, so that `beeline-bench model` has measured the
-same ones; beeline.py compares the token counts.
+Batches hold the ids of bench/workload.c and the lengths of bench/model.c, so that `beeline-bench model` has measured
+the same ones; beeline.py compares the token counts.
 """
 import json
 import os
