@@ -184,8 +184,8 @@ def markdown(result):
     lines = ['%s (%s), %d threads, %s, %s%s. `%s`' % (
         e['processor'], ' '.join(e['flags']), e['threads'], e['date'], e['build'],
         ', a quick run: a sketch' if e['quick'] else '', e['command']), '']
-    lines += ['Tokens/s, real tokens only, medians of turns; ratio: the median over the turns.  A peer whose least cosine '
-              'to float64 is below %g is not counted, and named where it is ahead.' % gate.COSINE, '']
+    lines += ['Tokens/s, real tokens only, medians of turns; ratio: the median over the turns.  A peer whose least '
+              'cosine to float64 is below %g is not counted, and named where it is ahead.' % gate.COSINE, '']
     lines += lines_of_table(('precision', 'batch', 'beeline', 'best peer', 'which', 'ratio', 'faster, inaccurate'),
                             side_by_side(results, workloads))
     lines += ['', 'Goals:', '']
