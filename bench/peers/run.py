@@ -291,7 +291,7 @@ def main():
     finally:
         for engine in engines:
             engine.close()
-    served = over_http.measure(run, *((1, 3, 8) if run.quick else (3, 5, 20)))
+    served = over_http.measure(run, *((1, 3, 8) if run.quick else (3, 5, 30)))
     environment.update(load_after=os.getloadavg()[0], seconds=round(time.monotonic() - begun))
     result = {'environment': environment, 'rows': run.rows, 'http': served, 'absent': run.missing}
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
