@@ -23,7 +23,10 @@
 enum { SEQUENCES = 32, ROUNDS = 21, ROUND_NS = 100000000 };
 
 static const struct { const char *name; int sequences, tokens; } shapes[] = {
-    {"1 x 16", 1, 16}, {"1 x 128", 1, 128}, {"8 x 128", 8, 128}, {"32 mixed", SEQUENCES, WORKLOAD_MIXED},
+    {"1 x 16", 1, 16},   {"1 x 128", 1, 128},
+    {"8 x 128", 8, 128}, {"1 x 256", 1, 256},
+    {"32 uniform", SEQUENCES, 69}, /* as many tokens as the mixed ones, in whole texts */
+    {"32 mixed", SEQUENCES, WORKLOAD_MIXED},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
