@@ -1,7 +1,7 @@
 /* kernels.c - every kernel of every instruction set here, on one core: held to its plain loop, then timed.  Those of a
  * GPU are cuda/kernels.c's.
  *
- * Shapes are MiniLM's.  Each row's median comes with the peak of the same run and instruction set; products and
+ * Shapes are MiniLM's; lower precisions are kernels_low.c's.  Each row's median comes with the peak of the same run and instruction set; products and
  * attention are read as GFLOP/s, what only moves memory as GB/s of the least traffic it could do (kernels/cost.h). */
 #include "kernels/cpu/kernels.h"
 #include <math.h>
@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "cuda_load.h"
 #include "kernels/cost.h"
+#include "kernels_low.h"
 #include "median.h"
 #include "peak.h"
 #include "runtime/base/clock.h"
@@ -201,7 +202,9 @@ static int run_cpu(const bench_options *o)
     r.starts[1] = T;
     for (int i = 0; i < kernels_count(); i++) {
         const kernels *k = kernels_at(i);
-        if (kernels_runs_here(k)) bad |= run_set(k, o, &r, w);
+        const bool own = k == kernels_at(kernels_count() - 1) || k->gemm != (k + 1)->gemm; /* else it stands with the next */
+        if (kernels_runs_here(k) && own) bad |= run_set(k, o, &r, w);
+        if (kernels_runs_here(k)) bad |= kernels_low_run(k, o, w);
         else report_note(o->report, "%s: skipped, this machine lacks the instructions", k->name);
     }
     workers_close(w);
