@@ -4,7 +4,7 @@
 size_t attention_scratch_floats(int n, int width)
 {
     size_t padded = (size_t)(width + 15) / 16 * 16;
-    return ATTENTION_QUERIES * (padded + (size_t)n) + padded * (size_t)n;
+    return ATTENTION_QUERIES * (padded + (size_t)n) + 2 * padded * (size_t)n;
 }
 
 /* The scores are computed twice rather than kept: the truth needs no memory of its own. */

@@ -1,7 +1,7 @@
 /* attention.h - softmax(q k' / sqrt(D)) v over sequences laid end to end, no mask and no padding.
  *
  * One call does one head of one sequence, for some of its queries, so that a caller can deal the work to threads as
- * it likes.  It packs that head's keys and values into panels and then runs the product's tiles on them:
+ * it likes.  Keys and values are read where they lie, or copied to the scratch where that is quicker.
  *
  *     qkv row t: | q of head 0 .. N-1 | k of head 0 .. N-1 | v of head 0 .. N-1 |     each head D wide, H = N x D
  *

@@ -22,7 +22,6 @@ static void one_head(const attention_bf16 *a, const attention_bf16_part *part, i
     float *k = out + ATTENTION_QUERIES * padded, *v = k + (size_t)n * padded, *rest = v + (size_t)n * padded;
 
     widen(k, padded, q + hidden, stride, n, width);
-    for (size_t i = 0; i < (size_t)n * padded; i++) v[i] = 0;
     widen(v, padded, q + 2 * hidden, stride, n, width);
     for (int query = part->query0, rows; query < part->query1; query += rows) {
         rows = part->query1 - query < ATTENTION_QUERIES ? part->query1 - query : ATTENTION_QUERIES;

@@ -5,7 +5,7 @@
  *       |    [ 2^(c (score - largest)), and its sum: down the columns, so nothing goes across a register ]
  *       v    out [queries,D] = scores' v / sum          a score is broadcast, a register holds LANES columns of v
  *
- * Keys and values are read where they lie.  All n scores of a block are kept, so no online softmax is needed.
+ * All n scores of a block are kept, so no online softmax is needed.
  * A query has its own lane, then its own row of sums, and keys are added in their order: its result depends on neither
  * the block nor the lane. */
 #ifndef KERNELS_CPU_ATTENTION_HEAD_H

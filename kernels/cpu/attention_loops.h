@@ -17,13 +17,17 @@ void LANES_SET(attention)(const attention *a, attention_part part, float *scratc
               .queries = part.query1 - part.query0,
               .n = n,
               .width = width};
-    if (padded != width) { /* the tile reads whole registers */
+    /* The tile reads whole registers of values; and rows a page apart are slow where they are read again and again. */
+    if (padded != width || h.queries > 2 * HEAD_QUERIES) {
         for (int j = 0; j < n; j++)
-            for (int d = 0; d < width; d += LANES)
+            for (int d = 0; d < width; d += LANES) {
                 lanes_store(scratch + j * padded + d, lanes_load_n(h.v + (size_t)j * h.v_stride + d, width - d));
+                lanes_store(scratch + (n + j) * padded + d, lanes_load_n(h.k + (size_t)j * h.k_stride + d, width - d));
+            }
         h.v = scratch;
-        h.v_stride = (size_t)padded;
-        scratch += n * padded;
+        h.k = scratch + n * padded;
+        h.v_stride = h.k_stride = (size_t)padded;
+        scratch += 2 * n * padded;
     }
     attend(&h, scratch, HEAD_FULL);
 }

@@ -56,7 +56,7 @@ static double worst(const scene *s)
     double most = 0;
     for (size_t i = 0; i < s->out_floats; i++) {
         double d = fabs((double)s->out[i] - (double)s->want[i]);
-        if (!(d <= most)) most = d;
+        if (!(d <= most)) most = isnan(d) ? INFINITY : d; /* NaN would be forgotten with the next */
     }
     return most;
 }

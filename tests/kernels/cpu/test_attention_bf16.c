@@ -129,7 +129,7 @@ static double worst(scene *s)
             row >= BEFORE && row < (size_t)(BEFORE + s->n) && column >= first && column < first + (size_t)s->a.width;
         double d = fabs((double)bf16_to_f32(s->out.p[i]) - (double)bf16_to_f32(s->want.p[i]));
         if (!own) d = s->out.p[i] == UNTOUCHED ? 0 : INFINITY;
-        if (!(d <= most)) most = d;
+        if (!(d <= most)) most = isnan(d) ? INFINITY : d; /* NaN would be forgotten with the next */
     }
     return most;
 }
