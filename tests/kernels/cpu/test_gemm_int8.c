@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/gemm_int8.h"
 #include "kernels/cpu/quantize.h"
@@ -277,6 +278,27 @@ static void check_in_place(const kernel *k)
     product_free(&p);
 }
 
+/* Rows that end where memory ends: a sanitizer does not see what a tile loads. */
+static void check_nothing_beyond(const kernel *k)
+{
+    enum { K = 64, N = 40, PAGES = 1 << 16 };
+    uint8_t *memory = mmap(NULL, 2 * PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_FATAL(memory != MAP_FAILED && mprotect(memory + PAGES, PAGES, PROT_NONE) == 0);
+    for (int M = 1; M <= 50; M++) {
+        product p = product_make(M, K, N, GEMM_LINEAR, BIAS);
+        uint8_t *a = memory + PAGES - M * K;
+        for (int m = 0; m < M; m++) memcpy(a + m * K, p.a + (size_t)m * p.g.a_stride, K);
+        void *want = plain_result(&p);
+        p.g.a = a;
+        p.g.a_stride = K;
+        k->run(&p.g, 0, M, 0, gemm_panels(N));
+        CU_ASSERT_FALSE(differs(&p, want));
+        free(want);
+        product_free(&p);
+    }
+    munmap(memory, 2 * PAGES);
+}
+
 /* A row without numbers is quantised like any other and stays alone with it. */
 static void check_rows_without_numbers(const kernel *k)
 {
@@ -332,6 +354,7 @@ static void check_bfloat16(const kernel *k)
     product_free(&p);
 }
 
+static void nothing_beyond_the_rows_is_read(void) { each(check_nothing_beyond); }
 static void no_sum_saturates(void) { each(check_extremes); }
 static void a_part_has_the_bits_of_the_whole(void) { each(check_parts); }
 static void a_residual_may_be_the_result(void) { each(check_in_place); }
@@ -422,6 +445,7 @@ void gemm_int8_suite(CU_pSuite s)
                 a_shape_of_any_size_is_right);
     CU_add_test(s, "bias, residual, bfloat16 and each activation, in every combination",
                 every_end_of_a_product_is_right);
+    CU_add_test(s, "nothing beyond the last row is read", nothing_beyond_the_rows_is_read);
     CU_add_test(s, "4,096 products of the largest bytes do not saturate", no_sum_saturates);
     CU_add_test(s, "every kernel has the sums of the plain loop, bit by bit", sums_have_the_same_bits_everywhere);
     CU_add_test(s, "a part of a product is only that part, with the bits it has in the whole",
