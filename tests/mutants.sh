@@ -704,6 +704,18 @@ mutant 'a sweep of a late client is valid'         bench/load_sweep.c 's/outcome
 mutant 'a range loses its end'                     bench/steps.c 's/return rc == OK ? add(s, r.to, option, err) : rc;/return rc;/' bench/steps
 
 # precisions of the CPU
+mutant 'the largest score is not taken off'        kernels/cpu/attention_head.h 's/lanes_mul(lanes_load(b->largest + v \* LANES), c)/lanes_mul(lanes_set(0), c)/' kernels/cpu/attention
+mutant 'the clamp of a weight takes NaN away'      kernels/cpu/attention_head.h 's/lanes_max(lanes_set(-100), lanes_fma(lanes_load(scores), c, most))/lanes_max(lanes_fma(lanes_load(scores), c, most), lanes_set(-100))/' kernels/cpu/attention
+mutant 'a store of outputs takes too many columns' kernels/cpu/attention_head.h 's/h->width - column - v \* LANES);/LANES);/' kernels/cpu/attention
+mutant 'a coefficient of 2^x is rounded'           kernels/cpu/lanes_exp2.h 's/0.009675541334f/0.00968f/' kernels/cpu/lanes_exp2
+mutant 'a coefficient of the wide low fit is off'  kernels/cpu/lanes_exp2.h 's/0.2260671554f/0.2261671554f/' kernels/cpu/lanes_exp2_wide
+mutant 'the bits of a NaN decide whether it stays' kernels/cpu/lanes_portable.h 's/return y \* (lanes)((lanes_bits)lanes_shifted(x) << 23);/return (lanes)((lanes_bits)y + ((lanes_bits)(lanes_shifted(x) - lanes_set(127)) << 23));/' kernels/cpu/lanes_exp2
+mutant 'bf16 tiles attend to keys that are not there' kernels/cpu/attention_bf16_amx.c 's/there < ROWS \&\& r < ROWS/there < 0 \&\& r < ROWS/' kernels/cpu/attention_bf16
+mutant 'bf16 tiles do not take the largest off'    kernels/cpu/attention_bf16_amx.c 's/lanes_mul(largest_of_each(most), c)/lanes_mul(lanes_set(0), c)/' kernels/cpu/attention_bf16
+mutant 'the sums of weights are of values'         kernels/cpu/attention_bf16_amx.c 's/if (column == 0) _tile_dpbf16ps(2, 6, 4);/_tile_dpbf16ps(2, 6, 7);/' kernels/cpu/attention_bf16
+mutant 'a short block of queries lies in its rows' kernels/cpu/attention_bf16_amx.c 's/rows == ROWS \&\& h->width/rows <= ROWS \&\& h->width/' kernels/cpu/attention_bf16
+mutant 'an odd width takes its neighbour along'    kernels/cpu/attention_bf16_avx512bf16.c 's/if (width % 2) {/if (width % 2 > 2) {/' kernels/cpu/attention_bf16
+mutant 'pairs are read beyond the width'           kernels/cpu/attention_bf16_pairs.h 's/pair_mask(n), row/~(__mmask32)0, row/' kernels/cpu/attention_bf16
 mutant 'a NaN of bfloat16 rounds to infinity'      kernels/cpu/narrow_loops.h 's/> 0x7f800000u ? nan : rounded/> 0x7fffffffu ? nan : rounded/' kernels/cpu/gemm_bf16
 mutant 'bfloat16 is cut, not rounded'              kernels/cpu/gemm_bf16.c 's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' kernels/cpu/gemm_bf16
 mutant 'a tile of AMX reads the pairs of the next panel' kernels/cpu/gemm_bf16_amx.c 's/_tile_loadd(7, b + panel_halves, b_bytes);/_tile_loadd(7, b, b_bytes);/' kernels/cpu/gemm_bf16
