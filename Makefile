@@ -40,8 +40,8 @@ build: ## build/release/beeline and build/release/beeline-bench
 	@cmake --build build/release -j $(JOBS)
 	@sed -n 's/^-- CUDA: /CUDA: /p' build/release.log
 
-bench: build model ## tokenizer, kernels and model, each checked and then timed
-	build/release/beeline-bench all $(MODEL) $(ARGS)
+bench: build model ## a short honest version of every benchmark on this machine; opens with a table
+	@python3 bench/short.py $(MODEL) $(ARGS)
 
 fuzz: ## each fuzz driver for FUZZ_SECONDS (60)
 	@docker/install.sh build fuzz

@@ -46,14 +46,14 @@ static void spin_portable(void *context, int task, int worker)
 
 __attribute__((target("avx512f,avx512bf16"))) static void spin_bf16(void *context, int task, int worker)
 {
-#define STEP(i) sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)factor, (__m512bh)factor); KEEP(sums[i])
+#define STEP(i) __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sums[i]) : "v"(factor));
     LOOP(__m512, _mm512_setzero_ps(), STEP)
 #undef STEP
 }
 
 __attribute__((target("avx512f,avx512vnni"))) static void spin_vnni(void *context, int task, int worker)
 {
-#define STEP(i) sums[i] = _mm512_dpbusd_epi32(sums[i], factor, factor); KEEP(sums[i])
+#define STEP(i) __asm__ volatile("vpdpbusd %1, %1, %0" : "+v"(sums[i]) : "v"(factor)); /* an intrinsic is copied about */
     LOOP(__m512i, _mm512_setzero_si512(), STEP)
 #undef STEP
 }

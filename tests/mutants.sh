@@ -704,6 +704,25 @@ mutant 'a sweep of a late client is valid'         bench/load_sweep.c 's/outcome
 mutant 'a range loses its end'                     bench/steps.c 's/return rc == OK ? add(s, r.to, option, err) : rc;/return rc;/' bench/steps
 
 # precisions of the CPU
+mutant 'bytes are taken for words'                      kernels/cpu/gemm_int8_avx512vnni.c 's/_mm512_dpbusd_epi32(/_mm512_dpwssds_epi32(/' kernels/cpu/gemm_int8
+mutant 'sums of several chains are one'                 kernels/cpu/gemm_int8_avx512vnni.c 's/for (int chain = 1; chain < chains/for (int chain = 1; chain < chains - 1/' kernels/cpu/gemm_int8
+mutant 'the third row below is the second'              kernels/cpu/gemm_int8_avx512vnni.c 's/three = 3 \* a_stride/three = 2 * a_stride/' kernels/cpu/gemm_int8
+mutant 'a tile of AMX has rows that are not there'      kernels/cpu/gemm_int8_amx.c 's/{first, first, second, second, first, second, ROWS, ROWS}/{first, first, second, second, ROWS, ROWS, ROWS, ROWS}/' kernels/cpu/gemm_int8
+mutant 'the second rows of AMX start at 0'              kernels/cpu/gemm_int8_amx.c 's/_tile_loadd(2, start, 0);/_tile_zero(2);/' kernels/cpu/gemm_int8
+mutant 'tiles keep the rows of the first block'         kernels/cpu/gemm_int8_amx.c 's/if (rows != configured) configure/if (!configured) configure/' kernels/cpu/gemm_int8
+mutant 'an even byte keeps no sign'                     kernels/cpu/gemm_int8_avx2.c 's/out\[0\] = _mm256_srai_epi16(/out[0] = _mm256_srli_epi16(/' kernels/cpu/gemm_int8
+mutant 'a chunk is too deep for a float'                kernels/cpu/gemm_int8_loops.h 's/CHUNK = 256/CHUNK = 1024/' kernels/cpu/gemm_int8
+mutant 'every second chunk of k is left out'            kernels/cpu/gemm_int8_loops.h 's/k += CHUNK) {/k += 2 * CHUNK) {/' kernels/cpu/gemm_int8
+mutant 'what 128 adds is not taken off'                 kernels/cpu/gemm_int8.c 's/= -128 \* sum/= -127 * sum/' kernels/cpu/gemm_int8
+mutant 'weights are cut, not rounded'                   kernels/cpu/gemm_int8.c 's/(int8_t)lrint(/(int8_t)(/' kernels/cpu/gemm_int8
+mutant 'the scale of a row is that of its neighbour'    kernels/cpu/lanes_int8.h 's/a_scale = g->a_scale + row;/a_scale = g->a_scale + (row ? row - 1 : 0);/' kernels/cpu/gemm_int8
+mutant 'a NaN is rounded to a bfloat16'                 kernels/cpu/lanes_int8_avx512.h 's/_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q)/0/' kernels/cpu/gemm_int8
+mutant 'the last columns are stored whole'              kernels/cpu/lanes_int8.h 's/columns - n, sums + n, activation, bf16);/LANES, sums + n, activation, bf16);/' kernels/cpu/gemm_int8
+mutant 'a row with NaN has a number as its scale'       kernels/cpu/quantize_loops.h 's/!isfinite(largest) ? NAN : largest/!isfinite(largest) ? 0 : largest/' kernels/cpu/quantize
+mutant 'the largest of a row forgets a register'        kernels/cpu/quantize_loops.h 's/lanes_larger(most\[2\], most\[3\])/most[2]/' kernels/cpu/quantize
+mutant 'bytes are in the order of the halves'           kernels/cpu/lanes_int8_avx2.h 's/_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)/_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)/' kernels/cpu/quantize
+mutant 'magnitudes are compared with their sign'        kernels/cpu/lanes_int8_portable.h 's/(lanes_bits)x & 0x7fffffff/(lanes_bits)x/' kernels/cpu/quantize
+mutant 'a tiny row is divided by'                       kernels/cpu/quantize_loops.h 's/largest < 1e-36f ? 0/largest < 0 ? 0/' kernels/cpu/quantize
 mutant 'the largest score is not taken off'        kernels/cpu/attention_head.h 's/lanes_mul(lanes_load(b->largest + v \* LANES), c)/lanes_mul(lanes_set(0), c)/' kernels/cpu/attention
 mutant 'the clamp of a weight takes NaN away'      kernels/cpu/attention_head.h 's/lanes_max(lanes_set(-100), lanes_fma(lanes_load(scores), c, most))/lanes_max(lanes_fma(lanes_load(scores), c, most), lanes_set(-100))/' kernels/cpu/attention
 mutant 'a store of outputs takes too many columns' kernels/cpu/attention_head.h 's/h->width - column - v \* LANES);/LANES);/' kernels/cpu/attention
