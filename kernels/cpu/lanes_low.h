@@ -4,9 +4,9 @@
  *
  *     v (v + limit)^2 r(v)  with  v = -min(|x|, limit)
  *
- * so that 0 stays 0 and from the limit on, however far, the result is exactly x or 0.  (A clamped erf that ends as 1 within
- * 2e-6 leaves an error that grows with |x|, and NaN at minus infinity.)  r is a fit made for this file: weighted least
- * squares, the weights driven towards the least largest error, which below 1/4 has to shrink with x.
+ * so that 0 stays 0 and from the limit on, however far, the result is exactly x or 0.  (A clamped erf that ends as 1
+ * within 2e-6 leaves an error that grows with |x|, and NaN at minus infinity.)  r is a fit made for this file: weighted
+ * least squares, the weights driven towards the least largest error, which below 1/4 has to shrink with x.
  * test_gemm_bf16.c holds both to the C library's functions. */
 #ifndef KERNELS_CPU_LANES_LOW_H
 #define KERNELS_CPU_LANES_LOW_H
