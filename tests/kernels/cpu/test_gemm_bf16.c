@@ -77,7 +77,8 @@ static void product_free(product *p)
 /* What a sum may lose to its order, GELU to its shorter polynomial, and a bfloat16 to a tie that falls the other way. */
 static int differs(const product *p)
 {
-    const double bar = 1e-6 * (1 + sqrt(p->g.K)) + (p->g.activation == GEMM_GELU ? 3e-5 : 0);
+    const int    gelu = p->g.activation == GEMM_GELU || p->g.activation == GEMM_GELU_TANH;
+    const double bar = 1e-6 * (1 + sqrt(p->g.K)) + (gelu ? 3e-5 : 0);
     for (size_t i = 0; i < p->floats; i++) {
         const double got = p->g.c ? (double)p->c[i] : (double)bfloat16_float(p->c16[i]);
         const double want = p->g.c ? (double)p->want[i] : (double)bfloat16_float(p->want16[i]);
@@ -161,26 +162,47 @@ static void check_nan(const kernels *k)
     product_free(&p);
 }
 
+/* x = 0 * 0 + bias: the activation alone. */
+static float activated(const kernels *k, gemm_activation activation, float x)
+{
+    enum { DEPTH = 32 };
+    _Alignas(64) static const uint16_t a[DEPTH], b[DEPTH * GEMM_PANEL];
+    float           y = UNTOUCHED;
+    const gemm_bf16 g = {.M = 1, .K = 1, .N = 1, .a = a, .b = b, .bias = &x, .c = &y, .a_stride = DEPTH, .c_stride = 1,
+                         .activation = activation};
+    k->gemm_bf16(&g, 0, 1, 0, 1);
+    return y;
+}
+
 static void check_gelu(const kernels *k)
 {
-    /* One column of weight 1: c is the activation of a's first number. */
-    uint16_t *a = calloc(32, sizeof *a), *b = aligned_alloc(64, gemm_bf16_packed_halves(1, 1) * sizeof *b);
-    const float one = 1;
-    memset(b, 0, gemm_bf16_packed_halves(1, 1) * sizeof *b);
-    gemm_bf16_pack(b, &one, 1, 1, 0);
-    double worst = 0;
-    for (int i = -3000; i <= 3000; i++) {
-        const float x = (float)i / 250;
-        float       y, rest = x - bfloat16_float(bfloat16_of(x));
-        a[0] = bfloat16_of(x);
-        gemm_bf16 g = {.M = 1, .K = 1, .N = 1, .a = a, .b = b, .bias = &rest, .c = &y, .a_stride = 32, .c_stride = 1,
-                       .activation = GEMM_GELU};
-        k->gemm_bf16(&g, 0, 1, 0, 1);
-        worst = fmax(worst, fabs((double)y - (double)x * 0.5 * erfc(-(double)x * M_SQRT1_2)));
+    double worst = 0, small = 0;
+    for (int i = -60000; i <= 60000; i++) {
+        const float  x = (float)i / 5000;
+        const double d = (double)x;
+        const double by_erf = d * 0.5 * erfc(-d * M_SQRT1_2);
+        const double by_tanh = d * 0.5 * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (d + 0.044715 * d * d * d)));
+        const double off_erf = fabs((double)activated(k, GEMM_GELU, x) - by_erf);
+        const double off_tanh = fabs((double)activated(k, GEMM_GELU_TANH, x) - by_tanh);
+        worst = fmax(worst, fmax(off_erf, off_tanh));
+        if (i && fabs(d) < 1) small = fmax(small, fmax(off_erf / fabs(by_erf), off_tanh / fabs(by_tanh)));
     }
     CU_ASSERT(worst <= 3e-5);
-    free(a);
-    free(b);
+    CU_ASSERT(small <= 3e-4);
+}
+
+static void check_ends(const kernels *k)
+{
+    static const float far[] = {4.6f, 100, 1e4f, 1e30f, INFINITY};
+    for (int i = GEMM_GELU; i <= GEMM_RELU; i++) {
+        const gemm_activation activation = (gemm_activation)i;
+        CU_ASSERT_EQUAL(activated(k, activation, 0), 0);
+        CU_ASSERT(isnan(activated(k, activation, NAN)));
+        for (size_t at = 0; at < sizeof far / sizeof *far; at++) {
+            CU_ASSERT_EQUAL(activated(k, activation, far[at]), far[at]);
+            CU_ASSERT_EQUAL(activated(k, activation, -far[at]), 0);
+        }
+    }
 }
 
 static void check_narrow(const kernels *k)
@@ -223,6 +245,7 @@ static void every_variant_agrees(void) { kernel_sets_each(check_every_variant); 
 static void a_row_does_not_depend_on_its_mates(void) { kernel_sets_each(check_parts); }
 static void nan_stays_in_its_row(void) { kernel_sets_each(check_nan); }
 static void gelu_is_near(void) { kernel_sets_each(check_gelu); }
+static void activations_end_well(void) { kernel_sets_each(check_ends); }
 static void narrowing_rounds_to_nearest_even(void) { kernel_sets_each(check_narrow); }
 
 void gemm_bf16_suite(CU_pSuite s)
@@ -232,7 +255,8 @@ void gemm_bf16_suite(CU_pSuite s)
     CU_add_test(s, "a row has the same bits alone, in a part and in the whole; a part writes nothing else",
                 a_row_does_not_depend_on_its_mates);
     CU_add_test(s, "NaN and infinity stay in their rows", nan_stays_in_its_row);
-    CU_add_test(s, "GELU is within 3e-5 from -12 to 12", gelu_is_near);
+    CU_add_test(s, "both GELUs are within 3e-5 from -12 to 12, and within 3e-4 of small results", gelu_is_near);
+    CU_add_test(s, "far positive is exactly x, far negative exactly 0, NaN stays NaN", activations_end_well);
     CU_add_test(s, "narrowing rounds to nearest even, NaN stays NaN, gaps stay as they are", narrowing_rounds_to_nearest_even);
     CU_add_test(s, "packing joins weights of one depth", pack_joins);
 }
