@@ -27,6 +27,6 @@ def accurate(cosine):
 
 
 def middle(samples):
-    """(median, median distance from it as a share of it)"""
+    """(median, median distance from it as a share of it); samples above 0."""
     median = statistics.median(samples)
     return median, statistics.median(abs(sample - median) for sample in samples) / median

@@ -90,6 +90,8 @@ class Server:
         got = next(row for (table, _), row in rows.items() if table == 'load')
         if got['errors']:
             raise Unavailable('%d of its replies were errors' % got['errors'])
+        if not got['tokens_per_s']:
+            raise Unavailable('no reply within %g s under %d connections' % (seconds, CONNECTIONS))
         self.samples.append(got['tokens_per_s'])
         self.faults += faults
         if beside:

@@ -4,11 +4,13 @@ import math
 import os
 import re
 import sys
+import types
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import beeline
 import gate
+import over_http
 import run
 import table
 import workloads
@@ -205,6 +207,24 @@ class Workloads(unittest.TestCase):
         rows[0]['tokens'] = 17
         with self.assertRaises(beeline.Unavailable):
             beeline.Beeline.of_rows(rows)
+
+
+class Silent:
+    """A client of ours whose server answers nothing in time."""
+    bench, knows = 'bench', {'bench': {'--concurrency'}}
+
+    def load(self, _port, _options):
+        return {('load', 'closed'): {'errors': 0, 'tokens_per_s': 0}}, []
+
+
+class OverHttp(unittest.TestCase):
+    def test_a_server_that_answers_nothing_in_time_is_a_reason_and_no_number(self):
+        server = over_http.Server.__new__(over_http.Server)
+        server.engine, server.precision, server.port, server.samples = 'peer', 'float32', 1, []
+        server.run = types.SimpleNamespace(beeline=Silent(), quick=True, lengths_file='x')
+        with self.assertRaisesRegex(beeline.Unavailable, 'no reply within 3 s'):
+            server.saturate(3)
+        self.assertEqual(server.samples, [])
 
 
 class Machine(unittest.TestCase):
