@@ -704,6 +704,14 @@ mutant 'a sweep of a late client is valid'         bench/load_sweep.c 's/outcome
 mutant 'a range loses its end'                     bench/steps.c 's/return rc == OK ? add(s, r.to, option, err) : rc;/return rc;/' bench/steps
 
 # precisions of the CPU
+mutant 'the last of a low fit is dropped'        kernels/cpu/lanes_low.h 's/1.118920213e-05f/0/' kernels/cpu/gemm_bf16
+mutant 'the bump of GELU has no end'             kernels/cpu/lanes_low.h 's/lanes_max(lanes_set(-limit), lanes_min/lanes_max(lanes_set(-9), lanes_min/' kernels/cpu/gemm_bf16
+mutant 'tanh GELU is the other one'              kernels/cpu/lanes_low.h 's/return lanes_gelu_tanh_low(x);/return lanes_gelu_low(x);/' kernels/cpu/gemm_bf16
+mutant 'a tie of bfloat16 goes up'               kernels/cpu/gemm_bf16.c 's/+ 0x7fffu + (bits >> 16 & 1)/+ 0x8000u/' kernels/cpu/gemm_bf16
+mutant 'tiles have rows that are not there'      kernels/cpu/gemm_bf16_amx.c 's/.rows = {first, first, second, second, first, second, ROWS, ROWS}/.rows = {ROWS, ROWS, ROWS, ROWS, first, ROWS, ROWS, ROWS}/' kernels/cpu/gemm_bf16
+mutant 'the lower tile is stored a row too high' kernels/cpu/gemm_bf16_amx.c 's/_tile_stored(2, sums + ROWS \* BF16_SUMS, stride);/_tile_stored(2, sums + (ROWS - 1) * BF16_SUMS, stride);/' kernels/cpu/gemm_bf16
+mutant 'every fourth row reads the one before'   kernels/cpu/gemm_bf16_avx512bf16.c 's/r % 4 == 3 ? three : /r % 4 == 3 ? 2 * a_stride : /' kernels/cpu/gemm_bf16
+mutant 'a bf16 product stores too many columns'  kernels/cpu/gemm_bf16_store.h 's/else lanes_store_n(c, x, left);/else lanes_store(c, x);/' kernels/cpu/gemm_bf16
 mutant 'bytes are taken for words'                      kernels/cpu/gemm_int8_avx512vnni.c 's/_mm512_dpbusd_epi32(/_mm512_dpwssds_epi32(/' kernels/cpu/gemm_int8
 mutant 'sums of several chains are one'                 kernels/cpu/gemm_int8_avx512vnni.c 's/for (int chain = 1; chain < chains/for (int chain = 1; chain < chains - 1/' kernels/cpu/gemm_int8
 mutant 'the third row below is the second'              kernels/cpu/gemm_int8_avx512vnni.c 's/three = 3 \* a_stride/three = 2 * a_stride/' kernels/cpu/gemm_int8
@@ -740,7 +748,6 @@ mutant 'bfloat16 is cut, not rounded'              kernels/cpu/gemm_bf16.c 's/bi
 mutant 'a tile of AMX reads the pairs of the next panel' kernels/cpu/gemm_bf16_amx.c 's/_tile_loadd(7, b + panel_halves, b_bytes);/_tile_loadd(7, b, b_bytes);/' kernels/cpu/gemm_bf16
 mutant 'the rows below a tile of AMX are those of the tile' kernels/cpu/gemm_bf16_amx.c 's/\*low = a + ROWS \* a_stride/*low = a/' kernels/cpu/gemm_bf16
 mutant 'odd halves of a pair are even ones'        kernels/cpu/gemm_bf16_loops.h 's/(lanes)(pairs\[v\] \& 0xffff0000u)/(lanes)(pairs[v] << 16)/' kernels/cpu/gemm_bf16
-mutant 'the low GELU ends too early'               kernels/cpu/lanes_low.h 's/const float limit = 4.4f;/const float limit = 3.4f;/' kernels/cpu/gemm_bf16
 mutant 'a lower precision is float32 under another name' runtime/backend/backend_cpu.c 's/return declared \&\& !strcmp(declared, "int8") ? CPU_INT8 : CPU_FLOAT32;/return CPU_FLOAT32;/' runtime/backend/backend_cpu
 mutant 'a group of sequences has the starts of another' runtime/backend/backend_cpu.c 's/int32_t     \*starts = b->starts + s0 + task;/int32_t     *starts = b->starts;/' runtime/backend/backend_cpu
 mutant 'columns of a norm are levelled one way'    runtime/backend/cpu_flow.c 's/.inverse = f->next->inverse, //' 'runtime/backend/backend_cpu|golden/vectors'
