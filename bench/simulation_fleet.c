@@ -9,7 +9,7 @@ int simulation_balance_pick(simulation_balance how, const simulation_replica_sta
 {
     int best = -1;
     for (int k = 0; k < n; k++) {
-        const int i = *turn + k < n ? *turn + k : *turn + k - n;
+        const int i = (*turn + k) % n;
         if (state[i] != REPLICA_READY) continue;
         if (best < 0 || outstanding[i] < outstanding[best]) best = i;
         if (how == BALANCE_ROUND_ROBIN || outstanding[best] == 0) break;

@@ -65,13 +65,14 @@ static float size_of(const float *gamma, const float *beta, int k)
     return fmaxf(fabsf(beta[k]) + 3 * fabsf(gamma[k]), 1e-5f);
 }
 
-/* Into d->inverse, and the weights accordingly.  Numbers that are not finite are left for the golden rows to find. */
-static void smooth(cpu_dense *d, const float *gamma, const float *beta, float *loose /* [N,K] */)
+/* Into d->inverse, and the weights accordingly; a column's weights are those of outputs first and beyond.  Numbers that
+ * are not finite are left for the golden rows to find. */
+static void smooth(cpu_dense *d, int first, const float *gamma, const float *beta, float *loose /* [N,K] */)
 {
     double logs = 0;
     for (int k = 0; k < d->K; k++) {
         float most = 1e-5f;
-        for (int n = 0; n < d->N; n++) most = fmaxf(most, fabsf(loose[(size_t)n * (size_t)d->K + (size_t)k]));
+        for (int n = first; n < d->N; n++) most = fmaxf(most, fabsf(loose[(size_t)n * (size_t)d->K + (size_t)k]));
         d->inverse[k] = sqrtf(most / size_of(gamma, beta, k));
         logs += log((double)d->inverse[k]);
     }
@@ -100,7 +101,7 @@ static void load_dense(const loading *l, cpu_dense *d, const tensor *weight, con
 {
     tensor_to_f32(l->loose, weight);
     tensor_to_f32(d->bias, bias);
-    if (d->inverse) smooth(d, before.gamma, before.beta, l->loose);
+    if (d->inverse) smooth(d, 0, before.gamma, before.beta, l->loose);
     pack(d, l->precision, l->loose);
 }
 
@@ -113,7 +114,7 @@ static void load_qkv(const loading *l, cpu_dense *d, const layer_weights *w, nor
         tensor_to_f32(l->loose + (size_t)i * (size_t)H * (size_t)H, weights[i]);
         tensor_to_f32(d->bias + i * H, biases[i]);
     }
-    if (d->inverse) smooth(d, before.gamma, before.beta, l->loose);
+    if (d->inverse) smooth(d, 2 * H, before.gamma, before.beta, l->loose); /* levelled for the values: on them it tells */
     pack(d, l->precision, l->loose);
 }
 

@@ -17,7 +17,7 @@ static const double BAR = 2e-6;
 
 /* What each precision may cost: of a component, of a row's direction, of the order of neighbours. */
 typedef struct { const char *name; double error, cosine, agreement; int sample; } limit;
-static const limit BFLOAT16 = {"bfloat16", 2e-3, 0.9998, 0.999, 8}, INT8 = {"int8", 0.019, 0.99, 0.99, 8};
+static const limit BFLOAT16 = {"bfloat16", 2.5e-3, 0.9998, 0.999, 8}, INT8 = {"int8", 0.022, 0.99, 0.99, 8};
 
 /* A sanitizer makes the arithmetic some twenty times slower: then a sample, spread over all lengths. */
 static int stride(void) { return *BEELINE_SANITIZED ? 24 : 1; }
@@ -153,8 +153,8 @@ void vectors_suite(CU_pSuite s)
                 every_text_within_2e_6_on_avx2);
     CU_add_test(s, "portable: 361 texts within 2e-6 of float64, the same bits alone and in company",
                 every_text_within_2e_6_on_portable);
-    CU_add_test(s, "bfloat16 on every set: cosine 0.9998, error 2e-3, neighbours in order, the same bits in company",
+    CU_add_test(s, "bfloat16 on every set: cosine 0.9998, error 2.5e-3, neighbours in order, the same bits in company",
                 bfloat16_on_every_set);
-    CU_add_test(s, "int8 on every set: cosine 0.99, error 0.019, neighbours in order, the same bits in company",
+    CU_add_test(s, "int8 on every set: cosine 0.99, error 0.022, neighbours in order, the same bits in company",
                 int8_on_every_set);
 }

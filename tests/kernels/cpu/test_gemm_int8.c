@@ -139,7 +139,7 @@ static void *plain_result(product *p)
 static int differs(const product *p, const void *want)
 {
     const size_t size = p->g.c ? sizeof(float) : sizeof(uint16_t), elements = p->c_bytes / size;
-    const double near = p->g.c16 ? 1.0 / 128 : p->g.activation == GEMM_GELU ? 4e-5 : 2e-6;
+    const double near = p->g.c16 ? 1.0 / 128 : p->g.activation == GEMM_GELU || p->g.activation == GEMM_GELU_TANH ? 4e-5 : 2e-6;
     for (size_t at = 0; at < elements; at++) {
         const double c = value(p, p->c, at), w = value(p, want, at);
         if (at % p->g.c_stride >= (size_t)p->g.N) {
