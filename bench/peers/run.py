@@ -300,7 +300,7 @@ def main():
             engine.close()
     result = {'environment': environment, 'rows': run.rows, 'http': [], 'absent': run.missing}
     write(path, result)  # what is measured stays, whatever becomes of the servers
-    result['http'] = over_http.measure(run, *((1, 3, 8) if run.quick else (3, 5, 30)))
+    result['http'] = over_http.measure(run, *((1, 5, 8) if run.quick else (3, 5, 30)))
     environment.update(load_after=os.getloadavg()[0], seconds=round(time.monotonic() - begun))
     write(path, result)
     print(table.markdown(result))

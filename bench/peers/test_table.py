@@ -209,22 +209,36 @@ class Workloads(unittest.TestCase):
             beeline.Beeline.of_rows(rows)
 
 
-class Silent:
-    """A client of ours whose server answers nothing in time."""
+class Client:
+    """Ours, of a server that answers so many requests per second and names no tokens."""
     bench, knows = 'bench', {'bench': {'--concurrency'}}
 
+    def __init__(self, goodput_per_s):
+        self.goodput_per_s = goodput_per_s
+
     def load(self, _port, _options):
-        return {('load', 'closed'): {'errors': 0, 'tokens_per_s': 0}}, []
+        return {('load', 'closed'): {'errors': 0, 'goodput_per_s': self.goodput_per_s, 'tokens_per_s': 0}}, []
+
+
+def server_of(goodput_per_s):
+    server = over_http.Server.__new__(over_http.Server)
+    server.engine, server.precision, server.port = 'peer', 'float32', 1
+    server.samples, server.over, server.faults = [], [], []
+    server.run = types.SimpleNamespace(beeline=Client(goodput_per_s), quick=True, lengths_file='x')
+    return server
 
 
 class OverHttp(unittest.TestCase):
     def test_a_server_that_answers_nothing_in_time_is_a_reason_and_no_number(self):
-        server = over_http.Server.__new__(over_http.Server)
-        server.engine, server.precision, server.port, server.samples = 'peer', 'float32', 1, []
-        server.run = types.SimpleNamespace(beeline=Silent(), quick=True, lengths_file='x')
+        server = server_of(0)
         with self.assertRaisesRegex(beeline.Unavailable, 'no reply within 3 s'):
             server.saturate(3)
         self.assertEqual(server.samples, [])
+
+    def test_tokens_are_those_of_the_texts_sent_whatever_a_server_says_of_them(self):
+        server = server_of(10)
+        server.saturate(3)
+        self.assertAlmostEqual(server.samples[0], 10 * sum(workloads.MIXED) / 32)
 
 
 class Machine(unittest.TestCase):
