@@ -752,6 +752,17 @@ mutant 'a lower precision is float32 under another name' runtime/backend/backend
 mutant 'a group of sequences has the starts of another' runtime/backend/backend_cpu.c 's/int32_t     \*starts = b->starts + s0 + task;/int32_t     *starts = b->starts;/' runtime/backend/backend_cpu
 mutant 'columns of a norm are levelled one way'    runtime/backend/cpu_flow.c 's/.inverse = f->next->inverse, //' 'runtime/backend/backend_cpu|golden/vectors'
 mutant 'a manifest precision gives way to the command' runtime/serve/engine.c 's/if (rc == OK \&\& e->options.precision \&\& strcmp/if (rc == OK \&\& e->options.plain \&\& strcmp/' runtime/serve/engine
+# the peers
+mutant 'the gate takes the best row'                    bench/peers/gate.py  's/min(least, cosine)/max(least, cosine)/' bench/peers
+mutant 'a NaN passes the gate'                          bench/peers/gate.py  's/if not math.isfinite(cosine):/if False:/' bench/peers
+mutant 'an inaccurate peer is the best'                 bench/peers/table.py "s/== (precision, workload) and gate.accurate(row\['cosine'\])\]/== (precision, workload)]/" bench/peers
+mutant 'we count although we are inaccurate'            bench/peers/table.py "s/return row if row and gate.accurate(row\['cosine'\]) else None/return row/" bench/peers
+mutant 'a latency goal reads the speedup'               bench/peers/table.py 's/else 1 \/ speedup/else speedup/' bench/peers
+mutant 'a machine without the flags tests the column'   bench/peers/table.py 's/all(flag in flags for flag in needs) and not/not/' bench/peers
+mutant 'a goal at its limit is missed'                  bench/peers/table.py 's/seen >= limit if sense/seen > limit if sense/' bench/peers
+mutant 'the README loses what follows the markers'      bench/peers/table.py "s/ + rest.split(END)\[1\]//" bench/peers
+mutant 'a batch of other tokens is compared'            bench/peers/beeline.py "s/if sum(lengths) != row\['tokens'\]:/if False:/" bench/peers
+mutant 'the model bench times another uniform batch'    bench/model.c        's/SEQUENCES, 69}/SEQUENCES, 68}/' bench/peers
 
 [ ${#what[@]} -gt 0 ] || { echo "mutants.sh: no row matches $pattern"; exit 2; }
 
