@@ -136,7 +136,7 @@ static void run(const workload *w, const kernels *k, room *r)
     }
 }
 
-/* Of the largest value; of bytes, how many differ. */
+/* Of the largest value; of bytes 1 where any differs. */
 static double error_of(const workload *w, const room *r)
 {
     double worst = 0, largest = 1;

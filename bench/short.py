@@ -21,8 +21,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-BUILD = os.path.join(TOP, 'build', 'release')
-OUT = os.path.join(TOP, 'build', 'bench')
+BUILD, OUT = os.path.join('build', 'release'), os.path.join('build', 'bench')  # from TOP, where all of it runs
 INVALID, TOKENS, START_S, WRK_ROUNDS = 3, 32, 60, 3
 
 
@@ -38,7 +37,7 @@ class Run:
         """What a command printed, or None, said, where it failed."""
         print('%s...' % name, file=sys.stderr, flush=True)
         done = subprocess.run(command, capture_output=True, text=True)
-        shown = ' '.join(os.path.relpath(word, TOP) if word.startswith(TOP) else word for word in command)
+        shown = ' '.join(command)
         self.result['commands'].append(shown)
         self.said.append('$ %s\n%s%s' % (shown, done.stdout, done.stderr))
         if done.returncode in fine:
@@ -154,23 +153,25 @@ def main():
     parser.add_argument('directory')
     parser.add_argument('--threads', type=int)
     parser.add_argument('--peers', action='store_true')
-    parser.add_argument('--json', default=os.path.join(OUT, 'short.json'))
+    parser.add_argument('--json', default=os.path.join(TOP, OUT, 'short.json'))
     options = parser.parse_args()
+    directory, result = os.path.relpath(options.directory, TOP), os.path.abspath(options.json)
+    os.chdir(TOP)
     os.makedirs(OUT, exist_ok=True)
     threads = ['--threads', str(options.threads)] if options.threads else []
     run = Run()
-    forwards(run, options.directory, threads)
+    forwards(run, directory, threads)
     run.bench('kernels', 'kernels', 'cpu', '--quick')
-    run.bench('tokenizer', 'tokenizer', options.directory)
+    run.bench('tokenizer', 'tokenizer', directory)
     run.bench('host', 'host', '--quick')
-    server = Server(options.directory, threads)
+    server = Server(directory, threads)
     if server.url:
         serving(run, server)
     else:
         run.failed = True
         run.note('HTTP', 'FAILED: the server did not start')
     server.close()
-    simulated(run, options.directory, threads)
+    simulated(run, directory, threads)
     environment = next((document['environment'] for document in run.result['documents'].values()), {})
     for key in ('processor', 'build'):
         print('# %s: %s' % (key, environment.get(key, 'not known')))
@@ -178,10 +179,10 @@ def main():
     for name, value in run.table:
         print('%-*s  %s' % (width, name, value))
     print('\n' + '\n'.join(run.said), flush=True)
-    with open(options.json, 'w') as file:
+    with open(result, 'w') as file:
         json.dump(dict(run.result, environment=environment), file, indent=1)
     if options.peers:
-        command = [sys.executable, os.path.join(HERE, 'peers', 'run.py'), options.directory, '--quick']
+        command = [sys.executable, os.path.join(HERE, 'peers', 'run.py'), directory, '--quick']
         run.failed |= subprocess.run(command).returncode != 0
     return 1 if run.failed else 0
 

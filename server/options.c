@@ -55,7 +55,7 @@ static const row rows[] = {
      "cuda, cpu, or auto: cuda where there is a GPU, else cpu"},
     {"--threads", "N", KIND_INT, AT(threads), "0", 0, 1024, ENGINE,
      "threads that compute on the CPU; 0: one for each core"},
-    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "of the CPU: auto, portable, avx2, avx512 or amx"},
+    {"--kernel", "NAME", KIND_TEXT, AT(kernel), "auto", 0, 0, ENGINE, "of the CPU: auto, portable, avx2, avx512, avx512vnni, avx512bf16 or amx"},
     {"--precision", "NAME", KIND_TEXT, AT(precision), "auto", 0, 0, ENGINE | PACK,
      "float32, float16, bfloat16 or int8; auto: what beeline.json declares, else float32 (a GPU: float16)"},
     {"--cache-dir", "DIR", KIND_TEXT, AT(cache_dir), CACHE_DIR, 0, 0, ENGINE,
@@ -229,7 +229,8 @@ static void find_cache_dir(options *o)
 
 static status check_words(const options *o, error *err)
 {
-    static const char *const kernels[] = {"auto", "portable", "avx2", "avx512", "amx", NULL},
+    static const char *const kernels[] = {"auto",       "portable",   "avx2", "avx512",
+                                          "avx512vnni", "avx512bf16", "amx",  NULL},
                              *const precisions[] = {"auto", "float32", "float16", "bfloat16", "int8", NULL},
                              *const backends[] = {"auto", "cpu", "cuda", NULL},
                              *const levels[] = {"debug", "info", "warn", "error", NULL};

@@ -16,7 +16,7 @@ typedef struct {
     int loops, parse_threads, threads;
     const char *backend;   /* "auto", "cpu", "cuda" */
     const char *cache_dir; /* "": none */
-    const char *kernel;    /* "auto", "portable", "avx2", "avx512", "amx" */
+    const char *kernel;    /* "auto", or as in kernels/cpu/kernels.h */
     const char *precision; /* "auto", or as in backend.h */
     int batch_tokens, batch_sequences;
     const char *ops; /* as given; ops_host and ops_port are its parts */

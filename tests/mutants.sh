@@ -621,6 +621,7 @@ mutant 'bfloat16 is cut, not rounded'              kernels/cpu/gemm_bf16.c 's/bi
 mutant 'a tile of AMX reads the pairs of the next panel' kernels/cpu/gemm_bf16_amx.c 's/_tile_loadd(7, b + panel_halves, b_bytes);/_tile_loadd(7, b, b_bytes);/' kernels/cpu/gemm_bf16
 mutant 'the rows below a tile of AMX are those of the tile' kernels/cpu/gemm_bf16_amx.c 's/\*low = a + ROWS \* a_stride/*low = a/' kernels/cpu/gemm_bf16
 mutant 'odd halves of a pair are even ones'        kernels/cpu/gemm_bf16_loops.h 's/(lanes)(pairs\[v\] \& 0xffff0000u)/(lanes)(pairs[v] << 16)/' kernels/cpu/gemm_bf16
+mutant 'a row ends before the step that is read of it'  runtime/backend/cpu_flow.c 's/stride_of((size_t)gemm_bf16_depth(shape->hidden), sizeof(float))/stride_of(H, sizeof(float))/' runtime/backend/backend_cpu
 mutant 'a lower precision is float32 under another name' runtime/backend/backend_cpu.c 's/return declared \&\& !strcmp(declared, "int8") ? CPU_INT8 : CPU_FLOAT32;/return CPU_FLOAT32;/' runtime/backend/backend_cpu
 mutant 'a group of sequences has the starts of another' runtime/backend/backend_cpu.c 's/int32_t     \*starts = b->starts + s0 + task;/int32_t     *starts = b->starts;/' runtime/backend/backend_cpu
 mutant 'columns of a norm are levelled one way'    runtime/backend/cpu_flow.c 's/.inverse = f->next->inverse, //' 'runtime/backend/backend_cpu|golden/vectors'

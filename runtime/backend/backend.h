@@ -20,7 +20,7 @@ typedef struct {
     int         max_tokens;    /* T of the largest batch */
     int         max_sequences; /* S of the largest batch */
     int         threads;       /* cpu: 0: one for each core the process may use */
-    const char *kernel;        /* cpu: NULL: the best this machine runs; else "portable", "avx2", "avx512" */
+    const char *kernel;        /* cpu: NULL: the best this machine runs; else a name of kernels/cpu/kernels.h */
     const char *precision;     /* as the version declares it: see backend_ops.precision; NULL: it declares none */
     const char *cache_dir;     /* cuda: where measured choices are kept between starts; NULL or "": nowhere */
     void (*note)(const char *line); /* what an operator should know and no failure is; NULL: nobody listens */

@@ -104,18 +104,15 @@ static cpu_weights weights_of(const model_description *d, cpu_precision p)
                          .layers = calloc((size_t)d->shape.layers, sizeof(cpu_layer))};
 }
 
-/* Weights, and after them what need not be zeros; returns where that begins. */
-static size_t place(backend *b, cpu_arena *a)
+static void place(backend *b, cpu_arena *a)
 {
     const size_t S = (size_t)b->reserve.max_sequences;
     cpu_weights_place(&b->weights, a);
-    const size_t zeros = a->used;
     cpu_room_place(&b->model.room, &b->model, b->reserve.max_tokens, b->reserve.max_sequences, a);
     b->positions = cpu_arena_take(a, (size_t)b->reserve.max_tokens * sizeof *b->positions);
     b->groups = cpu_arena_take(a, (S + 1) * sizeof *b->groups);
     b->starts = cpu_arena_take(a, (2 * S + 1) * sizeof *b->starts);
     b->blocks = cpu_arena_take(a, (2 * S + 1) * sizeof *b->blocks);
-    return zeros;
 }
 
 static status take_memory(backend *b, const char *name, error *err)
@@ -129,8 +126,9 @@ static status take_memory(backend *b, const char *name, error *err)
     if (!b->memory)
         return fail(err, NO_MEMORY, "%s: no memory for %zu MiB of weights and workspace", name, room.used >> 20);
     madvise(b->memory, room.used, MADV_HUGEPAGE); /* fewer TLB misses where the system allows it; no harm where not */
+    memset(b->memory, 0, room.used); /* packed panels end in zeros, and so do rows */
     room = (cpu_arena){.base = b->memory};
-    memset(b->memory, 0, place(b, &room)); /* packed panels end in zeros */
+    place(b, &room);
     return OK;
 }
 

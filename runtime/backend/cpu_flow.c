@@ -77,11 +77,12 @@ void cpu_room_place(cpu_room *r, const cpu_model *m, int max_tokens, int max_seq
 {
     const model_shape *shape = &m->weights->shape;
     const cpu_precision p = m->weights->precision;
-    const size_t T = (size_t)max_tokens, S = (size_t)max_sequences, H = (size_t)shape->hidden, I = (size_t)shape->inner;
+    const size_t T = (size_t)max_tokens, S = (size_t)max_sequences, H = (size_t)shape->hidden;
     const size_t element = element_of(p);
-    r->x_stride = stride_of(H, sizeof(float));
+    /* A product reads whole steps of a row, and what lies beyond its columns is zeros: nothing writes there. */
+    r->x_stride = stride_of((size_t)gemm_bf16_depth(shape->hidden), sizeof(float));
     r->qkv_stride = stride_of(3 * H, element);
-    r->inner_stride = stride_of(I, element);
+    r->inner_stride = stride_of((size_t)gemm_bf16_depth(shape->inner), element);
     r->bytes_stride = stride_of((size_t)gemm_int8_depth(larger(shape->inner, shape->hidden)), 1);
     r->x = cpu_arena_take(a, T * r->x_stride * sizeof(float));
     r->qkv = cpu_arena_take(a, T * r->qkv_stride * element);

@@ -45,6 +45,7 @@ typedef struct {
 } cpu_model;
 
 int  cpu_columns(const cpu_model *m); /* numbers of one row */
+/* The memory must be zeros before the first flow. */
 void cpu_room_place(cpu_room *r, const cpu_model *m, int max_tokens, int max_sequences, cpu_arena *a);
 
 enum { CPU_SHARED = -1 };
