@@ -281,10 +281,11 @@ mutant 'each brings its own threads'                    runtime/backend/workers.
 mutant 'the first who leaves ends the pool'             runtime/backend/workers.c 's/const bool last = --w->users == 0;/const bool last = w->users-- > 0;/' runtime/backend/workers
 mutant 'two run at once'                                runtime/backend/workers.c 's/pthread_mutex_lock(&w->running);//; s/    pthread_mutex_unlock(&w->running);//' runtime/backend/workers
 mutant 'the pool takes signals'                         runtime/backend/workers.c 's/sigfillset(&every)/sigemptyset(\&every)/' runtime/backend/workers
-mutant 'a batch allocates'                              runtime/backend/cpu_flow.c 's/^    f.rows.blocks\[0\] = 0;/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
-mutant 'types are forgotten'                            runtime/backend/backend_cpu.c 's/\.types = in->types ? in->types + first : NULL,/.types = NULL,/' runtime/backend/backend_cpu
+mutant 'a batch allocates'                              runtime/backend/cpu_flow.c 's/^    find_sequences(&f);/    void *volatile held = malloc(16);\n    free(held);\n&/' runtime/backend/backend_cpu
+mutant 'types are forgotten'                            runtime/backend/backend_cpu.c 's/rows.types = in->types ? b->types + area : NULL;/rows.types = NULL;/' runtime/backend/backend_cpu
+mutant 'types are forgotten in a round'                 runtime/backend/backend_cpu.c 's/w->rows.types = in->types ? in->types + first : NULL;/w->rows.types = NULL;/' runtime/backend/backend_cpu
 mutant 'threads share their scratch'                    runtime/backend/cpu_flow.c 's/m->room.scratch + (size_t)worker \* m->room.scratch_bytes/m->room.scratch + 0 * worker/' runtime/backend/backend_cpu
-mutant 'every block of queries is the first'            runtime/backend/cpu_flow.c 's/query0 = (block - f->rows.blocks\[low\]) \* QUERY_BLOCK/query0 = 0/' runtime/backend/backend_cpu
+mutant 'every block of queries is the first'            runtime/backend/cpu_flow.c 's/ + (block - blocks\[low\]) \* QUERY_BLOCK;/ + 0 * block;/' runtime/backend/backend_cpu
 mutant 'ids are not looked at'                          runtime/backend/batch.c 's/in->ids\[t\] < 0 || in->ids\[t\] >= shape->vocab/in->ids[t] < -9/' runtime/backend/backend_cpu
 mutant 'gelu is the tanh form'                          runtime/backend/backend_cpu.c 's/case ACTIVATION_GELU: return GEMM_GELU;/case ACTIVATION_GELU: return GEMM_GELU_TANH;/' 'runtime/backend/backend_cpu'
 mutant 'every row of the CPU is finite'                 runtime/backend/cpu_flow.c 's/^    return !bad;/    return !bad || n;/' runtime/backend/backend_cpu
@@ -623,7 +624,21 @@ mutant 'the rows below a tile of AMX are those of the tile' kernels/cpu/gemm_bf1
 mutant 'odd halves of a pair are even ones'        kernels/cpu/gemm_bf16_loops.h 's/(lanes)(pairs\[v\] \& 0xffff0000u)/(lanes)(pairs[v] << 16)/' kernels/cpu/gemm_bf16
 mutant 'a row ends before the step that is read of it'  runtime/backend/cpu_flow.c 's/stride_of((size_t)gemm_bf16_depth(shape->hidden), sizeof(float))/stride_of(H, sizeof(float))/' runtime/backend/backend_cpu
 mutant 'a lower precision is float32 under another name' runtime/backend/backend_cpu.c 's/return declared \&\& !strcmp(declared, "int8") ? CPU_INT8 : CPU_FLOAT32;/return CPU_FLOAT32;/' runtime/backend/backend_cpu
-mutant 'a group of sequences has the starts of another' runtime/backend/backend_cpu.c 's/int32_t     \*starts = b->starts + s0 + task;/int32_t     *starts = b->starts;/' runtime/backend/backend_cpu
+mutant 'a group of sequences has the starts of another' runtime/backend/backend_cpu.c 's/= b->starts + g->n0 + i; /= b->starts; /' runtime/backend/backend_cpu
+mutant 'a meeting is over with the first'               runtime/backend/workers.c 's/const int arrivals = meeting \* w->tasks;/const int arrivals = meeting;/' runtime/backend/workers
+mutant 'who sleeps at a meeting is not woken'           runtime/backend/workers.c 's/pthread_cond_broadcast(&w->all_met);//' runtime/backend/workers
+mutant 'meetings of the run before count'               runtime/backend/workers.c 's/^    atomic_store(&w->met, 0);//' runtime/backend/workers
+mutant 'keys of a layer are overwritten too early'      runtime/backend/cpu_flow.c 's/^    await(f); .. whoever reads the keys.*//' runtime/backend/backend_cpu
+mutant 'a cut text is pooled twice'                     runtime/backend/cpu_flow.c 's/starts\[s\] < f->part.row0 ? s + 1 : s/starts[s] < f->part.row0 ? s : s/' runtime/backend/backend_cpu
+mutant 'queries of a cut text from its begin'           runtime/backend/cpu_flow.c 's/query0 = larger(f->part.row0 - start, 0) +/query0 =/' runtime/backend/backend_cpu
+mutant 'rows come in the order that computes them'      runtime/backend/cpu_flow.c 's/return (int)(uint32_t)f->rows->order\[s\];/return (int)(uint32_t)f->rows->order[0] + s;/' runtime/backend/backend_cpu
+mutant 'a group has the head rows of another'           runtime/backend/backend_cpu.c 's/rows.head = g->n0;/rows.head = 0;/' runtime/backend/backend_cpu
+mutant 'a cut text is not told'                         runtime/backend/cpu_share.c 's/cut = cut || starts/cut = starts[0] \&\& starts/' runtime/backend/cpu_share
+mutant 'one thread may have far too much'               runtime/backend/cpu_share.c 's/UNEVEN_PERCENT = 3/UNEVEN_PERCENT = 40/' runtime/backend/cpu_share
+mutant 'a group may be larger than its area'            runtime/backend/cpu_share.c 's/return largest <= r->area_rows;/return true;/' runtime/backend/cpu_share
+mutant 'rows are cut within a tile'                     runtime/backend/cpu_share.c 's/(rows + r->tile_rows \/ 2) \/ r->tile_rows \* r->tile_rows/rows/' runtime/backend/cpu_share
+mutant 'a long text costs no more'                      runtime/backend/cpu_share.c 's/(r->row_cost + r->pair_cost \* length)/(r->row_cost + 0 * length)/' runtime/backend/cpu_share
+mutant 'sequences are dealt out unsorted'               runtime/backend/cpu_share.c 's/sort_descending(out->order, S);/sort_descending(out->order, 1);/' runtime/backend/cpu_share
 mutant 'columns of a norm are levelled one way'    runtime/backend/cpu_flow.c 's/.inverse = f->next->inverse, //' 'runtime/backend/backend_cpu|golden/vectors'
 mutant 'a manifest precision gives way to the command' runtime/serve/engine.c 's/if (rc == OK \&\& e->options.precision \&\& strcmp/if (rc == OK \&\& e->options.plain \&\& strcmp/' runtime/serve/engine
 . "$here/tests/mutants_bench.sh"

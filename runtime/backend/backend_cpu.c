@@ -1,19 +1,19 @@
 /* backend_cpu.c - the encoder on every core, in the precision that the version declares; float32 where it declares none.
  *
- * Sequences lie end to end and nothing knows of padding.  A batch of many sequences is cut into groups of whole ones,
- * each the work of one thread from its embedding to its rows (cpu_flow.h): no thread waits for another but at the end,
- * and what a group computes stays in that core's L2.  A batch that cannot be cut evenly, one long text or one short, is
- * shared out step by step instead.
+ * Sequences lie end to end and nothing knows of padding.  A batch is cut among the threads (cpu_share.h), and each
+ * takes its rows from the embedding to the end (cpu_flow.h); one of a few rows is shared out step by step instead.
  *
  * Everything, weights and workspace, is one block of memory taken at open; a batch takes none.  There is one slot:
  * submit() keeps the batch and collect() computes it, on the caller's thread and the pool's, so it is never PENDING. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "backend.h"
 #include "cpu_flow.h"
+#include "cpu_share.h"
 #include "runtime/base/memory.h"
 
 _Static_assert((int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX && (int)POOL_MEAN == POOLING_MEAN &&
@@ -21,14 +21,18 @@ _Static_assert((int)POOL_CLS == POOLING_CLS && (int)POOL_MAX == POOLING_MAX && (
                (int)POOL_WEIGHTED_MEAN == POOLING_WEIGHTED_MEAN, "the description's bits are the kernel's");
 
 enum {
-    UNEVEN_PERCENT = 12, /* by which the busiest thread may have more than its share */
     HUGE_PAGE = 2 << 20,
+    LEAST_ROWS = 16, /* of a thread: with fewer, all of the weights in every core cost more than steps in tasks */
+    ROW_COST = 6, PAIR_COST = 2, /* of a row per column, of a pair: a layer's products and, at its lower speed, attention */
 };
 
 static const struct {
     const char *name;
-    int group_rows; /* the weights pass once through a core for as many: the faster the product, the more */
-} precisions[] = {[CPU_FLOAT32] = {"float32", 128}, [CPU_BFLOAT16] = {"bfloat16", 256}, [CPU_INT8] = {"int8", 256}};
+    int most; /* rows that a thread has at once: the weights pass once through its core for as many */
+    int tile; /* rows that a product takes at once */
+} precisions[] = {[CPU_FLOAT32] = {"float32", 128, 8},
+                  [CPU_BFLOAT16] = {"bfloat16", 256, 16},
+                  [CPU_INT8] = {"int8", 256, 16}};
 
 struct backend {
     cpu_weights     weights;
@@ -38,8 +42,10 @@ struct backend {
     const batch    *submitted; /* what is in the slot */
     unsigned char  *memory;    /* all but the layers */
     int32_t        *positions; /* [T] */
-    /* A group of n sequences has n + 1 blocks and starts of its own, so there are up to 2S of each. */
-    int32_t        *groups, *starts, *blocks; /* [S+1]: first sequences; [2S+1] */
+    cpu_share       share;      /* of the batch under way: [S] groups, [S] numbers */
+    int32_t        *ids, *starts, *blocks; /* [T] in the share's order; [2S+1] of groups; [2S+2*threads] */
+    int8_t         *types;      /* [T] likewise */
+    atomic_bool    *taken;      /* [threads+S]: parts or groups */
 };
 
 static int larger(int x, int y)
@@ -106,13 +112,18 @@ static cpu_weights weights_of(const model_description *d, cpu_precision p)
 
 static void place(backend *b, cpu_arena *a)
 {
-    const size_t S = (size_t)b->reserve.max_sequences;
+    const size_t S = (size_t)b->reserve.max_sequences, T = (size_t)b->reserve.max_tokens;
+    const size_t threads = (size_t)workers_count(b->model.pool);
     cpu_weights_place(&b->weights, a);
     cpu_room_place(&b->model.room, &b->model, b->reserve.max_tokens, b->reserve.max_sequences, a);
-    b->positions = cpu_arena_take(a, (size_t)b->reserve.max_tokens * sizeof *b->positions);
-    b->groups = cpu_arena_take(a, (S + 1) * sizeof *b->groups);
+    b->positions = cpu_arena_take(a, T * sizeof *b->positions);
+    b->share.group = cpu_arena_take(a, S * sizeof *b->share.group);
+    b->share.order = cpu_arena_take(a, S * sizeof *b->share.order);
+    b->ids = cpu_arena_take(a, T * sizeof *b->ids);
+    b->types = cpu_arena_take(a, T * sizeof *b->types);
     b->starts = cpu_arena_take(a, (2 * S + 1) * sizeof *b->starts);
-    b->blocks = cpu_arena_take(a, (2 * S + 1) * sizeof *b->blocks);
+    b->blocks = cpu_arena_take(a, 2 * (S + threads) * sizeof *b->blocks);
+    b->taken = cpu_arena_take(a, (S + threads) * sizeof *b->taken);
 }
 
 static status take_memory(backend *b, const char *name, error *err)
@@ -185,65 +196,133 @@ static void cpu_room_of(const backend *b, const model_description *d, int64_t *w
 
 /* ---- a batch ---- */
 
-typedef struct { backend *b; const batch *in; float *out; uint8_t *finite; } whole;
+typedef struct {
+    backend        *b;
+    const batch    *in;
+    cpu_share_rules rules;
+    cpu_rows        rows; /* all of them, or a round; out, finite and normalize are the batch's */
+    cpu_part        part[WORKERS_MOST];
+} whole;
 
-/* Sequences s0..s1, with blocks of their own. */
-static cpu_rows rows_of(const whole *w, int s0, int s1, int32_t *blocks)
+/* A batch of rows, at the begin of the room and in the order of the batch. */
+static void set_rows(whole *w, int s0, int s1)
 {
     const batch *in = w->in;
-    const int    first = in->starts[s0], columns = cpu_columns(&w->b->model);
-    return (cpu_rows){.worker = CPU_SHARED, .T = in->starts[s1] - first, .S = s1 - s0, .ids = in->ids + first,
-                      .positions = w->b->positions + first, .types = in->types ? in->types + first : NULL,
-                      .starts = in->starts, .normalize = in->normalize + s0, .blocks = blocks,
-                      .out = w->out + (size_t)s0 * (size_t)columns, .finite = w->finite + s0};
+    backend     *b = w->b;
+    const int    first = in->starts[s0];
+    for (int s = s0; s < s1; s++) {
+        b->share.order[s - s0] = (uint64_t)s;
+        b->starts[s - s0] = in->starts[s] - first;
+        for (int t = in->starts[s]; t < in->starts[s + 1]; t++) b->positions[t - first] = t - in->starts[s];
+    }
+    b->starts[s1 - s0] = in->starts[s1] - first;
+    w->rows.T = in->starts[s1] - first;
+    w->rows.S = s1 - s0;
+    w->rows.ids = in->ids + first;
+    w->rows.positions = b->positions;
+    w->rows.types = in->types ? in->types + first : NULL;
+    w->rows.order = b->share.order;
+    w->rows.starts = b->starts;
 }
 
-/* Rows of the workspace that a thread has for its groups: the same ones for each, so that they stay in its L2. */
-static int share_of(const backend *b)
+static void run_steps(whole *w)
+{
+    set_rows(w, 0, w->in->S);
+    cpu_flow_run(&w->b->model, &w->rows, &(cpu_part){.worker = CPU_SHARED, .row1 = w->rows.T, .blocks = w->b->blocks});
+}
+
+/* A worker's own part, whose rows are in its L2 since the round before; or one of a worker that comes late. */
+static void part_task(void *context, int task, int worker)
+{
+    whole *w = context;
+    int    own = worker;
+    (void)task;
+    while (atomic_exchange(&w->b->taken[own], true)) own = (own + 1) % w->rules.threads;
+    w->part[own].worker = worker;
+    cpu_flow_run(&w->b->model, &w->rows, &w->part[own]);
+}
+
+static void untake(backend *b, int n)
+{
+    for (int i = 0; i < n; i++) atomic_store_explicit(&b->taken[i], false, memory_order_relaxed);
+}
+
+static void run_rounds(whole *w)
+{
+    backend   *b = w->b;
+    const int *starts = w->in->starts, S = w->in->S, threads = w->rules.threads;
+    int        ends[WORKERS_MOST];
+    for (int s0 = 0, s1; s0 < S; s0 = s1) {
+        s1 = cpu_share_round(&w->rules, starts, S, s0);
+        set_rows(w, s0, s1);
+        const bool meets = cpu_share_rows(ends, &w->rules, starts, s0, s1);
+        for (int i = 0, first = 0; i < threads; i++) {
+            const int row0 = i ? ends[i - 1] : 0;
+            while (first < s1 - s0 && b->starts[first + 1] <= row0) first++;
+            w->part[i] = (cpu_part){.meets = meets, .row0 = row0, .row1 = ends[i], /* two blocks more: ends, a cut text */
+                                    .blocks = b->blocks + first + 2 * i};
+        }
+        untake(b, threads);
+        workers_run(b->model.pool, threads, part_task, w);
+    }
+}
+
+/* Rows of the room that a thread has for its groups: the same ones for each, so that they stay in its L2. */
+static int area_of(const backend *b)
 {
     return b->reserve.max_tokens / workers_count(b->model.pool);
 }
 
-static void group_task(void *context, int task, int worker)
+/* Group i, in the order of the share; what it reads is copied together. */
+static void run_group(const whole *w, int i, int worker)
 {
-    const whole *w = context;
-    backend     *b = w->b;
-    const int    s0 = b->groups[task], s1 = b->groups[task + 1];
-    int32_t     *starts = b->starts + s0 + task; /* each group before has one more than it has sequences */
-    cpu_rows     rows = rows_of(w, s0, s1, b->blocks + s0 + task);
-    for (int s = s0; s <= s1; s++) starts[s - s0] = w->in->starts[s] - w->in->starts[s0];
+    backend         *b = w->b;
+    const batch     *in = w->in;
+    const cpu_group *g = &b->share.group[i];
+    const int        area = worker * area_of(b);
+    int32_t         *starts = b->starts + g->n0 + i; /* each group before has one more than it has sequences */
+    int              T = 0;
+    for (int n = g->n0; n < g->n1; n++) {
+        const int s = (int)(uint32_t)b->share.order[n], length = in->starts[s + 1] - in->starts[s];
+        starts[n - g->n0] = T;
+        memcpy(b->ids + area + T, in->ids + in->starts[s], (size_t)length * sizeof *b->ids);
+        if (in->types) memcpy(b->types + area + T, in->types + in->starts[s], (size_t)length);
+        for (int t = 0; t < length; t++) b->positions[area + T + t] = t;
+        T += length;
+    }
+    starts[g->n1 - g->n0] = T;
+    cpu_rows rows = w->rows;
+    rows.row = area;
+    rows.head = g->n0;
+    rows.T = T;
+    rows.S = g->n1 - g->n0;
+    rows.ids = b->ids + area;
+    rows.positions = b->positions + area;
+    rows.types = in->types ? b->types + area : NULL;
     rows.starts = starts;
-    rows.worker = worker;
-    rows.row = (size_t)worker * (size_t)share_of(b);
-    cpu_flow_run(&b->model, &rows);
+    rows.order = b->share.order + g->n0;
+    cpu_flow_run(&b->model, &rows, &(cpu_part){.worker = worker, .row1 = T, .blocks = b->blocks + g->n0 + i});
 }
 
-/* Cuts a batch into groups of whole sequences; returns their number, or 0 where threads would wait for each other at
- * the end for longer than the steps of a shared batch cost. */
-static int make_groups(backend *b, const batch *in)
+/* A worker's own groups, then what another comes late for. */
+static void groups_task(void *context, int task, int worker)
 {
-    const int share = share_of(b), threads = workers_count(b->model.pool);
-    const int most = precisions[b->weights.precision].group_rows < in->T / threads
-                         ? precisions[b->weights.precision].group_rows
-                         : in->T / threads;
-    int       n = 0, tokens = 0, last = 0, busiest = 0, load[WORKERS_MOST] = {0};
-    if (b->weights.labels) return 0;
-    for (int s = 0; s < in->S; s++) {
-        const int length = in->starts[s + 1] - in->starts[s];
-        if (length > share) return 0;
-        if (s == 0 || tokens + length > most) {
-            b->groups[n++] = s;
-            tokens = 0;
-        }
-        tokens += length;
-    }
-    b->groups[n] = in->S;
-    for (int g = 0; g < n; g++) { /* to the thread that is free first */
-        for (int t = 0; t < threads; t++) last = load[t] < load[last] ? t : last;
-        load[last] += in->starts[b->groups[g + 1]] - in->starts[b->groups[g]];
-        busiest = larger(busiest, load[last]);
-    }
-    return (int64_t)busiest * threads * 100 <= (int64_t)in->T * (100 + UNEVEN_PERCENT) ? n : 0;
+    const whole     *w = context;
+    const cpu_share *share = &w->b->share;
+    (void)task;
+    for (int others = 0; others < 2; others++)
+        for (int i = 0; i < share->groups; i++)
+            if ((share->group[i].thread != worker) == others && !atomic_exchange(&w->b->taken[i], true))
+                run_group(w, i, worker);
+}
+
+static bool run_groups(whole *w)
+{
+    backend *b = w->b;
+    if (!cpu_share_whole(&b->share, &w->rules, w->in->starts, w->in->S)) return false;
+    untake(b, b->share.groups);
+    workers_run(b->model.pool, w->rules.threads, groups_task, w);
+    return true;
 }
 
 static status cpu_submit(backend *b, int slot, const batch *in, error *err)
@@ -260,18 +339,13 @@ static status cpu_collect(backend *b, int slot, float *out, uint8_t *finite, err
     (void)err; /* nothing of it can fail */
     assert(slot == 0 && in);
     b->submitted = NULL;
-    for (int s = 0; s < in->S; s++) {
-        const int n = in->starts[s + 1] - in->starts[s];
-        for (int t = 0; t < n; t++) b->positions[in->starts[s] + t] = t;
-    }
-    whole     w = {.b = b, .in = in, .out = out, .finite = finite};
-    const int groups = make_groups(b, in);
-    if (groups) {
-        workers_run(b->model.pool, groups, group_task, &w);
-    } else {
-        const cpu_rows rows = rows_of(&w, 0, in->S, b->blocks);
-        cpu_flow_run(&b->model, &rows);
-    }
+    const int threads = workers_count(b->model.pool);
+    whole     w = {.b = b, .in = in, .rows = {.normalize = in->normalize, .out = out, .finite = finite}};
+    w.rules = (cpu_share_rules){.threads = threads, .most_rows = precisions[b->weights.precision].most,
+                                .area_rows = area_of(b), .tile_rows = precisions[b->weights.precision].tile,
+                                .row_cost = ROW_COST * b->weights.shape.hidden, .pair_cost = PAIR_COST};
+    if (in->T < threads * LEAST_ROWS) run_steps(&w);
+    else if (!run_groups(&w)) run_rounds(&w);
     return OK;
 }
 

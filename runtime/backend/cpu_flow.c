@@ -24,9 +24,15 @@ typedef struct {
 
 typedef struct {
     const cpu_model *m;
-    cpu_rows         rows;
+    const cpu_rows  *rows;
+    cpu_part         part;
+    int              first, end;   /* sequences with a row of the part */
+    int              owned, T;     /* the first that begins in the part; rows of the part */
+    int              meeting;      /* the last one where this worker arrived */
     int              H, I, columns;
-    float           *x; /* the room's, from the flow's first row on */
+    float           *all_x; /* the room's, from the sequences' first row on */
+    void            *all_qkv, *all_context;
+    float           *x; /* from the part's */
     uint16_t        *x16;
     uint8_t         *bytes;
     float           *scales;
@@ -109,14 +115,14 @@ void cpu_room_place(cpu_room *r, const cpu_model *m, int max_tokens, int max_seq
 /* One step: task(f, 0..tasks-1). */
 static void run(flow *f, int tasks, workers_task *task)
 {
-    if (f->rows.worker == CPU_SHARED) workers_run(f->m->pool, tasks, task, f);
+    if (f->part.worker == CPU_SHARED) workers_run(f->m->pool, tasks, task, f);
     else
-        for (int i = 0; i < tasks; i++) task(f, i, f->rows.worker);
+        for (int i = 0; i < tasks; i++) task(f, i, f->part.worker);
 }
 
 static int row_end(const flow *f, int task)
 {
-    return smaller((task + 1) * ROW_BLOCK, f->rows.T);
+    return smaller((task + 1) * ROW_BLOCK, f->T);
 }
 
 /* x, whose rows were just written, as what the next product multiplies. */
@@ -129,8 +135,8 @@ static void convert(const flow *f, int row0, int row1)
                                   .out_stride = r->x_stride},
                         row0, row1);
     if (f->bytes)
-        f->m->k->quantize(&(quantize){.M = f->rows.T, .K = f->H, .x = f->x, .inverse = f->next->inverse, .out = f->bytes, .scale = f->scales,
-                                      .x_stride = r->x_stride, .out_stride = r->bytes_stride},
+        f->m->k->quantize(&(quantize){.M = f->T, .K = f->H, .x = f->x, .inverse = f->next->inverse, .out = f->bytes,
+                                      .scale = f->scales, .x_stride = r->x_stride, .out_stride = r->bytes_stride},
                           row0, row1);
 }
 
@@ -139,7 +145,9 @@ static void embed_task(void *context, int task, int worker)
     (void)worker;
     const flow        *f = context;
     const cpu_weights *w = f->m->weights;
-    const embed        e = {.ids = f->rows.ids, .positions = f->rows.positions, .types = f->rows.types,
+    const int          row0 = f->part.row0;
+    const embed        e = {.ids = f->rows->ids + row0, .positions = f->rows->positions + row0,
+                            .types = f->rows->types ? f->rows->types + row0 : NULL,
                             .word = w->word, .position = w->position, .type = w->type, .norm = f->norm};
     f->m->k->embed(&e, task * ROW_BLOCK, row_end(f, task));
     convert(f, task * ROW_BLOCK, row_end(f, task));
@@ -158,7 +166,7 @@ static void run_norm(flow *f, const float *gamma, const float *beta, const cpu_d
     f->next = next;
     f->norm.gamma = gamma;
     f->norm.beta = beta;
-    run(f, blocks_of(f->rows.T, ROW_BLOCK), norm_task);
+    run(f, blocks_of(f->T, ROW_BLOCK), norm_task);
 }
 
 static void quantize_task(void *context, int task, int worker)
@@ -171,9 +179,9 @@ static void quantize_task(void *context, int task, int worker)
 /* Of CPU_INT8: bfloat16 rows [T,K] as bytes. */
 static void run_quantize(flow *f, const void *in, int K, size_t stride)
 {
-    f->quantize = (quantize){.M = f->rows.T, .K = K, .x16 = in, .out = f->bytes, .scale = f->scales,
+    f->quantize = (quantize){.M = f->T, .K = K, .x16 = in, .out = f->bytes, .scale = f->scales,
                              .x_stride = stride, .out_stride = f->m->room.bytes_stride};
-    run(f, blocks_of(f->rows.T, ROW_BLOCK), quantize_task);
+    run(f, blocks_of(f->T, ROW_BLOCK), quantize_task);
 }
 
 static void product_task(void *context, int task, int worker)
@@ -198,9 +206,10 @@ static void product_task(void *context, int task, int worker)
 static void run_product(flow *f, const cpu_dense *d, size_t element)
 {
     product *p = &f->product;
+    if (!p->M) return;
     p->unit = p->precision == CPU_FLOAT32 ? KERNELS_UNIT_PANELS : KERNELS_LOW_UNIT_PANELS;
     p->row_blocks = p->panel_chunks = 1;
-    if (f->rows.worker == CPU_SHARED) {
+    if (f->part.worker == CPU_SHARED) {
         const int rows = larger((int)(BLOCK_BYTES / element) / d->K, LEAST_ROWS);
         const int chunks = TASKS_PER_THREAD * workers_count(f->m->pool);
         p->row_blocks = blocks_of(p->M, rows);
@@ -229,7 +238,7 @@ static operand operand_of(flow *f, const void *rows, int K, size_t stride)
 /* out = activation(a d + bias), in the element of the precision; or, residual, x = x + a d + bias. */
 static void run_dense(flow *f, const cpu_dense *d, operand a, void *out, size_t out_stride, gemm_activation then)
 {
-    const int    M = f->rows.T;
+    const int    M = f->T;
     const bool   adds = out == f->x;
     product     *p = &f->product;
     const float *residual = adds ? f->x : NULL;
@@ -264,37 +273,57 @@ static void attention_task(void *context, int task, int worker)
     const flow        *f = context;
     const cpu_model   *m = f->m;
     const model_shape *shape = &m->weights->shape;
+    const int32_t     *blocks = f->part.blocks;
     const int          block = task / f->head_chunks, chunk = task % f->head_chunks, width = f->H / shape->heads;
     const int          head0 = shape->heads * chunk / f->head_chunks;
     const int          head1 = shape->heads * (chunk + 1) / f->head_chunks;
-    int                low = 0, high = f->rows.S; /* blocks[low] <= block < blocks[high] */
+    int                low = 0, high = f->end - f->first; /* blocks[low] <= block < blocks[high] */
     while (high - low > 1) {
         const int middle = (low + high) / 2;
-        if (f->rows.blocks[middle] <= block) low = middle;
+        if (blocks[middle] <= block) low = middle;
         else high = middle;
     }
-    const int      first = f->rows.starts[low], n = f->rows.starts[low + 1] - first;
-    const int      query0 = (block - f->rows.blocks[low]) * QUERY_BLOCK, query1 = smaller(query0 + QUERY_BLOCK, n);
+    const int      s = f->first + low, start = f->rows->starts[s], n = f->rows->starts[s + 1] - start;
+    const int      query0 = larger(f->part.row0 - start, 0) + (block - blocks[low]) * QUERY_BLOCK;
+    const int      query1 = smaller(query0 + QUERY_BLOCK, smaller(f->part.row1 - start, n));
     unsigned char *scratch = m->room.scratch + (size_t)worker * m->room.scratch_bytes;
     if (m->weights->precision != CPU_FLOAT32) {
-        m->k->attention_bf16(&(attention_bf16){.qkv = f->qkv, .out = f->context, .qkv_stride = m->room.qkv_stride,
-                                               .out_stride = m->room.x_stride, .heads = shape->heads, .width = width},
-                             (attention_bf16_part){first, n, head0, head1, query0, query1}, scratch);
+        m->k->attention_bf16(&(attention_bf16){.qkv = f->all_qkv, .out = f->all_context,
+                                               .qkv_stride = m->room.qkv_stride, .out_stride = m->room.x_stride,
+                                               .heads = shape->heads, .width = width},
+                             (attention_bf16_part){start, n, head0, head1, query0, query1}, scratch);
         return;
     }
-    const attention a = {.qkv = f->qkv, .out = f->context, .qkv_stride = m->room.qkv_stride,
+    const attention a = {.qkv = f->all_qkv, .out = f->all_context, .qkv_stride = m->room.qkv_stride,
                          .out_stride = m->room.x_stride, .heads = shape->heads, .width = width};
     for (int head = head0; head < head1; head++)
-        m->k->attention(&a, (attention_part){first, n, head, query0, query1}, (float *)scratch);
+        m->k->attention(&a, (attention_part){start, n, head, query0, query1}, (float *)scratch);
 }
 
 static void run_attention(flow *f)
 {
-    const int blocks = f->rows.blocks[f->rows.S], heads = f->m->weights->shape.heads;
-    const int wanted = blocks_of(TASKS_PER_THREAD * workers_count(f->m->pool), blocks);
-    f->head_chunks = f->rows.worker == CPU_SHARED ? smaller(heads, wanted) : 1;
+    const int blocks = f->part.blocks[f->end - f->first], heads = f->m->weights->shape.heads;
+    if (f->part.worker == CPU_SHARED)
+        f->head_chunks = smaller(heads, blocks_of(TASKS_PER_THREAD * workers_count(f->m->pool), blocks));
+    else f->head_chunks = 1;
     run(f, blocks * f->head_chunks, attention_task);
 }
+
+/* ---- workers with rows of the same sequence ---- */
+
+static void arrive(flow *f)
+{
+    if (!f->part.meets) return;
+    workers_arrive(f->m->pool);
+    f->meeting++;
+}
+
+static void await(const flow *f)
+{
+    if (f->part.meets) workers_await(f->m->pool, f->meeting);
+}
+
+/* ---- the end ---- */
 
 /* All bits of the exponent are set in NaN and in infinities.  Without a branch, so that the compiler uses vectors. */
 static bool all_finite(const float *x, int n)
@@ -309,27 +338,44 @@ static bool all_finite(const float *x, int n)
     return !bad;
 }
 
+static int place(const flow *f, int s)
+{
+    return (int)(uint32_t)f->rows->order[s];
+}
+
+static float *row_out(const flow *f, int s)
+{
+    return f->rows->out + (size_t)place(f, s) * (size_t)f->columns;
+}
+
 static void finite_task(void *context, int task, int worker)
 {
     (void)worker;
     const flow *f = context;
-    f->rows.finite[task] = all_finite(f->rows.out + (size_t)task * (size_t)f->columns, f->columns);
+    const int   s = place(f, f->owned + task);
+    f->rows->finite[s] = all_finite(row_out(f, f->owned + task), f->columns);
 }
 
 static void pool_task(void *context, int task, int worker)
 {
     const flow *f = context;
-    const pool  p = {.in = f->x, .in_stride = f->m->room.x_stride, .starts = f->rows.starts,
-                     .normalize = f->rows.normalize, .out = f->rows.out, .hidden = f->H, .poolings = f->m->poolings};
-    f->m->k->pool(&p, task, task + 1);
+    const int   s = f->owned + task;
+    const pool  p = {.in = f->all_x, .in_stride = f->m->room.x_stride, .starts = f->rows->starts + s,
+                     .normalize = f->rows->normalize + place(f, s), .out = row_out(f, s), .hidden = f->H,
+                     .poolings = f->m->poolings};
+    f->m->k->pool(&p, 0, 1);
     finite_task(context, task, worker);
 }
 
 static void run_layer(flow *f, const cpu_layer *l, const cpu_dense *next)
 {
     const cpu_room *r = &f->m->room;
+    await(f); /* whoever reads the keys and values of the layer before */
     run_dense(f, &l->qkv, operand_x(f), f->qkv, r->qkv_stride, GEMM_LINEAR);
+    arrive(f);
+    await(f);
     run_attention(f);
+    arrive(f);
     run_dense(f, &l->attention_out, operand_of(f, f->context, f->H, r->x_stride), f->x, r->x_stride, GEMM_LINEAR);
     run_norm(f, l->norm1_gamma, l->norm1_beta, &l->inner);
     run_dense(f, &l->inner, operand_x(f), f->inner, r->inner_stride, f->m->activation);
@@ -337,43 +383,67 @@ static void run_layer(flow *f, const cpu_layer *l, const cpu_dense *next)
     run_norm(f, l->norm2_gamma, l->norm2_beta, next);
 }
 
-static void run_head_product(flow *f, const cpu_dense *d, const float *a, float *c, size_t c_stride)
+static float *head_row(const flow *f, float *of, int s)
 {
-    f->product = (product){.precision = CPU_FLOAT32, .M = f->rows.S};
-    f->product.f32 = (gemm){.M = f->rows.S, .K = d->K, .N = d->N, .a = a, .a_stride = f->m->room.x_stride,
-                            .b = d->w.f32, .bias = d->bias, .c = c, .c_stride = c_stride};
-    run_product(f, d, sizeof(float));
+    return of + (size_t)(f->rows->head + s) * f->m->room.x_stride;
 }
 
-static void tanh_task(void *context, int task, int worker)
+static void logits_task(void *context, int task, int worker)
 {
-    (void)worker;
-    const flow *f = context;
-    float      *row = f->m->room.pooled + (size_t)task * f->m->room.x_stride;
+    const flow      *f = context;
+    const cpu_dense *d = &f->m->weights->classifier;
+    float           *row = head_row(f, f->m->room.pooled, f->owned + task);
     for (int h = 0; h < f->H; h++) row[h] = tanhf(row[h]);
+    const gemm g = {.M = 1, .K = d->K, .N = d->N, .a = row, .a_stride = f->m->room.x_stride, .b = d->w.f32,
+                    .bias = d->bias, .c = row_out(f, f->owned + task), .c_stride = (size_t)d->N};
+    f->m->k->gemm(&g, 0, 1, 0, gemm_panels(d->N));
+    finite_task(context, task, worker);
 }
 
-/* Of each sequence the first token alone.  Only a shared flow has a head. */
+/* Of each sequence the first token alone. */
 static void run_head(flow *f)
 {
-    const cpu_room    *r = &f->m->room;
-    const cpu_weights *w = f->m->weights;
-    for (int i = 0; i < f->rows.S; i++)
-        memcpy(r->first + (size_t)i * r->x_stride, f->x + (size_t)f->rows.starts[i] * r->x_stride,
+    const cpu_room  *r = &f->m->room;
+    const cpu_dense *d = &f->m->weights->pooler;
+    const int        n = f->end - f->owned;
+    for (int s = f->owned; s < f->end; s++)
+        memcpy(head_row(f, r->first, s), f->all_x + (size_t)f->rows->starts[s] * r->x_stride,
                (size_t)f->H * sizeof(float));
-    run_head_product(f, &w->pooler, r->first, r->pooled, r->x_stride);
-    run(f, f->rows.S, tanh_task);
-    run_head_product(f, &w->classifier, r->pooled, f->rows.out, (size_t)w->labels);
-    run(f, f->rows.S, finite_task);
+    f->product = (product){.precision = CPU_FLOAT32, .M = n};
+    f->product.f32 = (gemm){.M = n, .K = d->K, .N = d->N, .a = head_row(f, r->first, f->owned), .a_stride = r->x_stride,
+                            .b = d->w.f32, .bias = d->bias, .c = head_row(f, r->pooled, f->owned),
+                            .c_stride = r->x_stride};
+    run_product(f, d, sizeof(float));
+    run(f, n, logits_task);
 }
 
-void cpu_flow_run(const cpu_model *m, const cpu_rows *rows)
+/* The part's sequences, and how their queries are cut. */
+static void find_sequences(flow *f)
+{
+    const int32_t *starts = f->rows->starts;
+    int32_t       *blocks = f->part.blocks;
+    int            s = 0;
+    while (s < f->rows->S && starts[s + 1] <= f->part.row0) s++;
+    f->first = s;
+    f->owned = s < f->rows->S && starts[s] < f->part.row0 ? s + 1 : s;
+    blocks[0] = 0;
+    for (; s < f->rows->S && starts[s] < f->part.row1; s++) {
+        const int queries = smaller(starts[s + 1], f->part.row1) - larger(starts[s], f->part.row0);
+        blocks[s - f->first + 1] = blocks[s - f->first] + blocks_of(queries, QUERY_BLOCK);
+    }
+    f->end = larger(s, f->owned);
+}
+
+void cpu_flow_run(const cpu_model *m, const cpu_rows *rows, const cpu_part *part)
 {
     const cpu_weights *w = m->weights;
     const cpu_room    *r = &m->room;
-    const size_t       element = element_of(w->precision), at = rows->row;
-    flow f = {.m = m, .rows = *rows, .H = w->shape.hidden, .I = w->shape.inner, .x = r->x + at * r->x_stride,
-              .x16 = r->x16 ? r->x16 + at * r->x_stride : NULL,
+    const size_t       element = element_of(w->precision), row = (size_t)rows->row, at = row + (size_t)part->row0;
+    flow f = {.m = m, .rows = rows, .part = *part, .T = part->row1 - part->row0, .H = w->shape.hidden,
+              .I = w->shape.inner, .all_x = r->x + row * r->x_stride,
+              .all_qkv = (unsigned char *)r->qkv + row * r->qkv_stride * element,
+              .all_context = (unsigned char *)r->context + row * r->x_stride * element,
+              .x = r->x + at * r->x_stride, .x16 = r->x16 ? r->x16 + at * r->x_stride : NULL,
               .bytes = r->bytes ? r->bytes + at * r->bytes_stride : NULL,
               .scales = r->scales ? r->scales + at : NULL,
               .qkv = (unsigned char *)r->qkv + at * r->qkv_stride * element,
@@ -382,13 +452,17 @@ void cpu_flow_run(const cpu_model *m, const cpu_rows *rows)
     f.columns = cpu_columns(m);
     f.norm = (layer_norm){.in = f.x, .out = f.x, .in_stride = r->x_stride, .out_stride = r->x_stride, .hidden = f.H,
                           .gamma = w->embed_gamma, .beta = w->embed_beta, .eps = m->eps};
-    f.rows.blocks[0] = 0;
-    for (int s = 0; s < rows->S; s++)
-        f.rows.blocks[s + 1] = f.rows.blocks[s] + blocks_of(rows->starts[s + 1] - rows->starts[s], QUERY_BLOCK);
+    find_sequences(&f);
     f.next = &w->layers[0].qkv;
-    run(&f, blocks_of(rows->T, ROW_BLOCK), embed_task);
+    run(&f, blocks_of(f.T, ROW_BLOCK), embed_task);
     const int last = w->shape.layers - 1;
     for (int i = 0; i <= last; i++) run_layer(&f, &w->layers[i], i < last ? &w->layers[i + 1].qkv : NULL);
-    if (w->labels) run_head(&f);
-    else run(&f, rows->S, pool_task);
+    if (w->labels) {
+        run_head(&f);
+        return;
+    }
+    await(&f); /* the last attention: no two meetings are under way at once */
+    arrive(&f);
+    await(&f);
+    run(&f, f.end - f.owned, pool_task);
 }

@@ -5,7 +5,8 @@
  * task is unfinished its run cannot end, so the description of the run (task, context) may be read without a lock.
  *
  * Sleep and wake are Dekker's pattern, hence sequentially consistent: a worker says that it sleeps and then looks for
- * work again; the caller publishes work and then looks for sleepers.  The end of a run is the same, mirrored. */
+ * work again; the caller publishes work and then looks for sleepers.  The end of a run is the same, mirrored, and so is
+ * a meeting. */
 #include "workers.h"
 #include <assert.h>
 #include <pthread.h>
@@ -32,9 +33,11 @@ struct workers {
     _Alignas(64) _Atomic uint64_t claims; /* run << 32 | unclaimed */
     _Alignas(64) atomic_int done;         /* of `tasks` */
     _Alignas(64) atomic_int sleepers;
+    _Alignas(64) atomic_int met;          /* arrivals at the run's meetings */
+    atomic_int      meeting;              /* who sleeps there */
     atomic_bool     caller_waits, closing;
     pthread_mutex_t lock;
-    pthread_cond_t  work, finished;
+    pthread_cond_t  work, finished, all_met;
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -95,6 +98,7 @@ static void end(workers *w)
     pthread_cond_broadcast(&w->work);
     pthread_mutex_unlock(&w->lock);
     for (int i = 1; i <= w->started; i++) pthread_join(w->each[i].thread, NULL);
+    pthread_cond_destroy(&w->all_met);
     pthread_cond_destroy(&w->finished);
     pthread_cond_destroy(&w->work);
     pthread_mutex_destroy(&w->lock);
@@ -113,6 +117,7 @@ static status begin(workers **out, int threads, error *err)
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->finished, NULL);
+    pthread_cond_init(&w->all_met, NULL);
     status rc = OK;
     w->each = calloc((size_t)w->threads, sizeof *w->each);
     if (!w->each) {
@@ -182,6 +187,7 @@ void workers_run(workers *w, int tasks, workers_task *task, void *context)
     w->context = context;
     w->tasks = tasks;
     atomic_store(&w->done, 0);
+    atomic_store(&w->met, 0);
     atomic_store(&w->claims, run << 32 | (uint32_t)tasks);
     if (tasks > 1 && atomic_load(&w->sleepers) > 0) {
         pthread_mutex_lock(&w->lock);
@@ -198,4 +204,26 @@ void workers_run(workers *w, int tasks, workers_task *task, void *context)
         pthread_mutex_unlock(&w->lock);
     }
     pthread_mutex_unlock(&w->running);
+}
+
+void workers_arrive(workers *w)
+{
+    assert(w->tasks <= w->threads); /* a task that waits keeps its thread */
+    atomic_fetch_add(&w->met, 1);
+    if (atomic_load(&w->meeting) == 0) return;
+    pthread_mutex_lock(&w->lock);
+    pthread_cond_broadcast(&w->all_met);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void workers_await(workers *w, int meeting)
+{
+    const int arrivals = meeting * w->tasks;
+    for (int64_t until = clock_ns() + WAIT_SPIN_NS; atomic_load(&w->met) < arrivals && clock_ns() < until;) wait_relax();
+    if (atomic_load(&w->met) >= arrivals) return;
+    pthread_mutex_lock(&w->lock);
+    atomic_fetch_add(&w->meeting, 1);
+    while (atomic_load(&w->met) < arrivals) pthread_cond_wait(&w->all_met, &w->lock);
+    atomic_fetch_sub(&w->meeting, 1);
+    pthread_mutex_unlock(&w->lock);
 }

@@ -1,6 +1,7 @@
 /* workers.h - one standing pool of threads that shares out numbered tasks.
  *
- * Pools of one size are one: a version that is loaded beside the one that answers brings no threads of its own. *
+ * Pools of one size are one: a version that is loaded beside the one that answers brings no threads of its own.
+ *
  * The caller works too, as worker 0.  An encoder's forward is some forty short steps in a row, so a thread that runs
  * out of work spins for a moment before it sleeps; between batches all of them sleep and cost nothing.  Threads
  * inherit the process's affinity mask and block every signal.
@@ -23,4 +24,10 @@ int    workers_count(const workers *w);
 
 /* Runs task(context, 0..tasks-1, worker), each once, in no order that may be relied on; worker < workers_count(). */
 void workers_run(workers *w, int tasks, workers_task *task, void *context);
+
+/* Meetings, inside tasks of a run of no more tasks than threads: each task says that it has come as far, and waits, by
+ * then or later, until every task has.  One that arrives again has awaited the meeting before.  What a task wrote before
+ * it arrived is visible to who has awaited it. */
+void workers_arrive(workers *w);
+void workers_await(workers *w, int meeting); /* 1: the run's first */
 #endif

@@ -120,6 +120,43 @@ static void all_threads_take_part(void)
     workers_close(w);
 }
 
+enum { MEETINGS = 200, MEETERS = 4 };
+
+typedef struct {
+    workers *w;
+    int      said[MEETERS], wrong[MEETERS]; /* plain: a meeting must order them */
+    int      late;                          /* this one naps before each meeting, so that others sleep there */
+} meeting;
+
+/* Everyone writes, everyone meets, everyone reads what all wrote; and nobody writes again before all have read. */
+static void meetings_task(void *context, int task, int worker)
+{
+    meeting *m = context;
+    (void)worker;
+    for (int i = 0, met = 0; i < (m->late < 0 ? MEETINGS : 10); i++) {
+        if (met) workers_await(m->w, met);
+        m->said[task] = i;
+        if (task == m->late) pause_ms(1);
+        workers_arrive(m->w);
+        workers_await(m->w, ++met);
+        for (int other = 0; other < MEETERS; other++) m->wrong[task] += m->said[other] != i;
+        workers_arrive(m->w);
+        met++;
+    }
+}
+
+static void tasks_meet(void)
+{
+    workers *w = open_workers(MEETERS);
+    for (int late = -1; late < MEETERS; late++)
+        for (int run = 0; run < 3; run++) { /* each begins to count anew */
+            meeting m = {.w = w, .late = late};
+            workers_run(w, MEETERS, meetings_task, &m);
+            for (int i = 0; i < MEETERS; i++) CU_ASSERT_EQUAL(m.wrong[i], 0);
+        }
+    workers_close(w);
+}
+
 static void a_pool_that_never_ran_ends(void)
 {
     for (int i = 0; i < 50; i++) workers_close(open_workers(1 + i % 4));
@@ -227,6 +264,7 @@ void workers_suite(CU_pSuite s)
     CU_add_test(s, "threads that sleep are woken, and so is a caller that waits",
                 sleepers_are_woken_and_the_caller_too);
     CU_add_test(s, "all threads take part, each under its own number", all_threads_take_part);
+    CU_add_test(s, "tasks of a run meet, again and again, and who waits long is woken", tasks_meet);
     CU_add_test(s, "a pool that never ran can be closed", a_pool_that_never_ran_ends);
     CU_add_test(s, "0 threads means one for each core of the affinity mask", the_affinity_mask_counts);
     CU_add_test(s, "the pool's threads block signals, the caller does not", signals_stay_with_the_caller);
