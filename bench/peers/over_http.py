@@ -16,7 +16,7 @@ import gate
 import workloads
 from beeline import Unavailable, last_line, stop
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 MEAN = sum(workloads.MIXED) / len(workloads.MIXED)
 PEERS = {'infinity': 'infinity', 'fastapi': 'engines'}  # the environment of each
 NAMES = {'infinity': 'infinity-emb', 'fastapi': 'FastAPI + sentence-transformers'}
