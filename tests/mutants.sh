@@ -582,24 +582,23 @@ mutant 'the last of a low fit is dropped'        kernels/cpu/lanes_low.h 's/1.11
 mutant 'the bump of GELU has no end'             kernels/cpu/lanes_low.h 's/lanes_max(lanes_set(-limit), lanes_min/lanes_max(lanes_set(-9), lanes_min/' kernels/cpu/gemm_bf16
 mutant 'tanh GELU is the other one'              kernels/cpu/lanes_low.h 's/return lanes_gelu_tanh_low(x);/return lanes_gelu_low(x);/' kernels/cpu/gemm_bf16
 mutant 'a tie of bfloat16 goes up'               kernels/cpu/gemm_bf16.c 's/+ 0x7fffu + (bits >> 16 & 1)/+ 0x8000u/' kernels/cpu/gemm_bf16
-mutant 'tiles have rows that are not there'      kernels/cpu/gemm_bf16_amx.c 's/.rows = {first, first, second, second, first, second, ROWS, ROWS}/.rows = {ROWS, ROWS, ROWS, ROWS, first, ROWS, ROWS, ROWS}/' kernels/cpu/gemm_bf16
-mutant 'the lower tile is stored a row too high' kernels/cpu/gemm_bf16_amx.c 's/_tile_stored(2, sums + ROWS \* BF16_SUMS, stride);/_tile_stored(2, sums + (ROWS - 1) * BF16_SUMS, stride);/' kernels/cpu/gemm_bf16
+mutant 'tiles have rows that are not there'      kernels/cpu/gemm_low_amx.c 's/.rows = {first, first, second, second, first, second, ROWS, ROWS}/.rows = {ROWS, ROWS, ROWS, ROWS, first, ROWS, ROWS, ROWS}/' kernels/cpu/gemm_bf16
+mutant 'the lower tile is stored a row too high' kernels/cpu/gemm_low_amx.c 's/_tile_stored(2, sums + ROWS \* LOW_SUMS, stride);/_tile_stored(2, sums + (ROWS - 1) * LOW_SUMS, stride);/' kernels/cpu/gemm_bf16
 mutant 'every fourth row reads the one before'   kernels/cpu/gemm_bf16_avx512bf16.c 's/r % 4 == 3 ? three : /r % 4 == 3 ? 2 * a_stride : /' kernels/cpu/gemm_bf16
-mutant 'a bf16 product stores too many columns'  kernels/cpu/gemm_bf16_store.h 's/else lanes_store_n(c, x, left);/else lanes_store(c, x);/' kernels/cpu/gemm_bf16
+mutant 'a bf16 product stores too many columns'  kernels/cpu/gemm_low_store.h 's/else lanes_store_n(c, x, left);/else lanes_store(c, x);/' kernels/cpu/gemm_bf16
 mutant 'bytes are taken for words'                      kernels/cpu/gemm_int8_avx512vnni.c 's/_mm512_dpbusd_epi32(/_mm512_dpwssds_epi32(/' kernels/cpu/gemm_int8
 mutant 'sums of several chains are one'                 kernels/cpu/gemm_int8_avx512vnni.c 's/for (int chain = 1; chain < chains/for (int chain = 1; chain < chains - 1/' kernels/cpu/gemm_int8
 mutant 'the third row below is the second'              kernels/cpu/gemm_int8_avx512vnni.c 's/three = 3 \* a_stride/three = 2 * a_stride/' kernels/cpu/gemm_int8
-mutant 'a tile of AMX has rows that are not there'      kernels/cpu/gemm_int8_amx.c 's/{first, first, second, second, first, second, ROWS, ROWS}/{first, first, second, second, ROWS, ROWS, ROWS, ROWS}/' kernels/cpu/gemm_int8
-mutant 'the second rows of AMX start at 0'              kernels/cpu/gemm_int8_amx.c 's/_tile_loadd(2, start, 0);/_tile_zero(2);/' kernels/cpu/gemm_int8
-mutant 'tiles keep the rows of the first block'         kernels/cpu/gemm_int8_amx.c 's/if (rows != configured) configure/if (!configured) configure/' kernels/cpu/gemm_int8
+mutant 'the second rows of AMX start at 0'              kernels/cpu/gemm_low_amx.c 's/        BEGIN(2, 0);/        _tile_zero(2);/' kernels/cpu/gemm_int8
+mutant 'tiles keep the rows of the first block'         kernels/cpu/gemm_low_amx.c 's/if (rows != configured) configure/if (!configured) configure/' kernels/cpu/gemm_int8
 mutant 'an even byte keeps no sign'                     kernels/cpu/gemm_int8_avx2.c 's/out\[0\] = _mm256_srai_epi16(/out[0] = _mm256_srli_epi16(/' kernels/cpu/gemm_int8
 mutant 'a chunk is too deep for a float'                kernels/cpu/gemm_int8_loops.h 's/CHUNK = 256/CHUNK = 1024/' kernels/cpu/gemm_int8
 mutant 'every second chunk of k is left out'            kernels/cpu/gemm_int8_loops.h 's/k += CHUNK) {/k += 2 * CHUNK) {/' kernels/cpu/gemm_int8
 mutant 'what 128 adds is not taken off'                 kernels/cpu/gemm_int8.c 's/= -128 \* sum/= -127 * sum/' kernels/cpu/gemm_int8
 mutant 'weights are cut, not rounded'                   kernels/cpu/gemm_int8.c 's/(int8_t)lrint(/(int8_t)(/' kernels/cpu/gemm_int8
-mutant 'the scale of a row is that of its neighbour'    kernels/cpu/lanes_int8.h 's/a_scale = g->a_scale + row;/a_scale = g->a_scale + (row ? row - 1 : 0);/' kernels/cpu/gemm_int8
+mutant 'the scale of a row is that of its neighbour'    kernels/cpu/gemm_low_store.h 's/whole ? e->a_scale + row : NULL;/whole ? e->a_scale + (row ? row - 1 : 0) : NULL;/' kernels/cpu/gemm_int8
 mutant 'a NaN is rounded to a bfloat16'                 kernels/cpu/lanes_int8_avx512.h 's/_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q)/0/' kernels/cpu/gemm_int8
-mutant 'the last columns are stored whole'              kernels/cpu/lanes_int8.h 's/columns - n, sums + n, activation, bf16);/LANES, sums + n, activation, bf16);/' kernels/cpu/gemm_int8
+mutant 'the last columns are stored whole'              kernels/cpu/gemm_low_store.h 's/columns - n, at + n, activation, bf16, whole);/LANES, at + n, activation, bf16, whole);/' kernels/cpu/gemm_int8
 mutant 'a row with NaN has a number as its scale'       kernels/cpu/quantize_loops.h 's/!isfinite(largest) ? NAN : largest/!isfinite(largest) ? 0 : largest/' kernels/cpu/quantize
 mutant 'the largest of a row forgets a register'        kernels/cpu/quantize_loops.h 's/lanes_larger(most\[2\], most\[3\])/most[2]/' kernels/cpu/quantize
 mutant 'bytes are in the order of the halves'           kernels/cpu/lanes_int8_avx2.h 's/_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)/_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)/' kernels/cpu/quantize
@@ -619,8 +618,8 @@ mutant 'an odd width takes its neighbour along'    kernels/cpu/attention_bf16_av
 mutant 'pairs are read beyond the width'           kernels/cpu/attention_bf16_pairs.h 's/pair_mask(n), row/~(__mmask32)0, row/' kernels/cpu/attention_bf16
 mutant 'a NaN of bfloat16 rounds to infinity'      kernels/cpu/narrow_loops.h 's/> 0x7f800000u ? nan : rounded/> 0x7fffffffu ? nan : rounded/' kernels/cpu/gemm_bf16
 mutant 'bfloat16 is cut, not rounded'              kernels/cpu/gemm_bf16.c 's/bits + 0x7fffu + (bits >> 16 \& 1)/bits/' kernels/cpu/gemm_bf16
-mutant 'a tile of AMX reads the pairs of the next panel' kernels/cpu/gemm_bf16_amx.c 's/_tile_loadd(7, b + panel_halves, b_bytes);/_tile_loadd(7, b, b_bytes);/' kernels/cpu/gemm_bf16
-mutant 'the rows below a tile of AMX are those of the tile' kernels/cpu/gemm_bf16_amx.c 's/\*low = a + ROWS \* a_stride/*low = a/' kernels/cpu/gemm_bf16
+mutant 'a tile of AMX reads the pairs of the next panel' kernels/cpu/gemm_low_amx.c 's/_tile_loadd(7, b + b_panel, STEP);/_tile_loadd(7, b, STEP);/' kernels/cpu/gemm_bf16
+mutant 'the rows below a tile of AMX are those of the tile' kernels/cpu/gemm_low_amx.c 's/\*low = a + ROWS \* a_stride/*low = a/' kernels/cpu/gemm_bf16
 mutant 'odd halves of a pair are even ones'        kernels/cpu/gemm_bf16_loops.h 's/(lanes)(pairs\[v\] \& 0xffff0000u)/(lanes)(pairs[v] << 16)/' kernels/cpu/gemm_bf16
 mutant 'a row ends before the step that is read of it'  runtime/backend/cpu_flow.c 's/stride_of((size_t)gemm_bf16_depth(shape->hidden), sizeof(float))/stride_of(H, sizeof(float))/' runtime/backend/backend_cpu
 mutant 'a lower precision is float32 under another name' runtime/backend/backend_cpu.c 's/return declared \&\& !strcmp(declared, "int8") ? CPU_INT8 : CPU_FLOAT32;/return CPU_FLOAT32;/' runtime/backend/backend_cpu

@@ -5,7 +5,7 @@
  *     a[r][k]  |   sums    |   12 rows: every sum stays in a register for the whole of K */
 #include <string.h>
 #include "lanes_int8_avx512.h"
-#include "gemm_bf16_store.h"
+#include "gemm_low_store.h"
 
 enum { MOST_ROWS = 12, WIDE = 2, PAIR_HALVES = 2 * GEMM_PANEL, STEP_PAIRS = 4 };
 
@@ -24,7 +24,7 @@ ALWAYS_INLINE void tile(const gemm_bf16 *g, int row, const int rows, int panel, 
     const uint16_t *a[3], *b = g->b + (size_t)panel * panel_halves;
     __m512          sums[MOST_ROWS * WIDE];
     size_t          three = 3 * a_stride;
-    _Alignas(64) float whole[MOST_ROWS * BF16_SUMS];
+    _Alignas(64) float whole[MOST_ROWS * LOW_SUMS];
 
     __asm__("" : "+r"(three)); /* or the compiler makes a pointer of every row and keeps them in memory */
 #pragma GCC unroll 3
@@ -56,8 +56,8 @@ ALWAYS_INLINE void tile(const gemm_bf16 *g, int row, const int rows, int panel, 
     }
 #pragma GCC unroll 64
     for (int i = 0; i < rows * panels; i++)
-        _mm512_store_ps(whole + i / panels * BF16_SUMS + i % panels * GEMM_PANEL, sums[i]);
-    bf16_store(g, row, rows, panel, panels, whole);
+        _mm512_store_ps(whole + i / panels * LOW_SUMS + i % panels * GEMM_PANEL, sums[i]);
+    low_store_bf16(g, row, rows, panel, panels, whole);
 }
 
 #define ROWS(n) case n: tile(g, row, n, panel, panels); break;

@@ -1,7 +1,7 @@
 /* gemm_bf16_loops.h - the product where no instruction multiplies bfloat16, compiled once for each instruction set: a
  * bfloat16 is the upper half of a float, so a pair is two floats after a shift and a mask. */
 #include <string.h>
-#include "gemm_bf16_store.h"
+#include "gemm_low_store.h"
 
 static inline float bfloat16_at(const uint16_t *p)
 {
@@ -20,7 +20,7 @@ ALWAYS_INLINE void tile(const gemm_bf16 *g, int row, const int rows, int panel)
     const size_t    depth = (size_t)gemm_bf16_depth(g->K), a_stride = g->a_stride;
     const uint16_t *a = g->a + (size_t)row * a_stride, *b = g->b + (size_t)panel * GEMM_PANEL * depth;
     lanes           sums[MOST_ROWS * VECTORS];
-    float           whole[MOST_ROWS * BF16_SUMS];
+    float           whole[MOST_ROWS * LOW_SUMS];
 #pragma GCC unroll 64
     for (int i = 0; i < rows * VECTORS; i++) sums[i] = lanes_set(0);
     for (size_t k = 0; k < depth; k += 2, b += 2 * GEMM_PANEL) {
@@ -41,8 +41,8 @@ ALWAYS_INLINE void tile(const gemm_bf16 *g, int row, const int rows, int panel)
     }
 #pragma GCC unroll 64
     for (int i = 0; i < rows * VECTORS; i++)
-        lanes_store(whole + i / VECTORS * BF16_SUMS + i % VECTORS * LANES, sums[i]);
-    bf16_store(g, row, rows, panel, 1, whole);
+        lanes_store(whole + i / VECTORS * LOW_SUMS + i % VECTORS * LANES, sums[i]);
+    low_store_bf16(g, row, rows, panel, 1, whole);
 }
 
 #define ROWS(n) case n: tile(g, row, n, panel); break;

@@ -9,7 +9,7 @@
  * not mind the order. */
 #include <string.h>
 #include "lanes_int8_avx512.h"
-#include "lanes_int8.h"
+#include "gemm_low_store.h"
 
 enum { MOST_ROWS = 14, FEW_ROWS = 6, QUAD_BYTES = 4 * GEMM_PANEL, STEP_QUADS = 4 };
 
@@ -29,7 +29,7 @@ ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, 
     const int8_t *b = g->b.panels + (size_t)panel * panel_bytes;
     __m512i sums[MOST_ROWS * 4];
     size_t three = 3 * a_stride;
-    _Alignas(64) int32_t whole[MOST_ROWS * INT8_SUMS];
+    _Alignas(64) int32_t whole[MOST_ROWS * LOW_SUMS];
 
     __asm__("" : "+r"(three)); /* or the compiler makes a pointer of every row and keeps them in vectors */
 #pragma GCC unroll 4
@@ -71,9 +71,9 @@ ALWAYS_INLINE void tile(const gemm_int8 *g, int row, const int rows, int panel, 
 #pragma GCC unroll 4
         for (int chain = 1; chain < chains; chain++)
             sums[i] = _mm512_add_epi32(sums[i], sums[chain * rows * panels + i]);
-        _mm512_store_si512(whole + i / panels * INT8_SUMS + i % panels * GEMM_PANEL, sums[i]);
+        _mm512_store_si512(whole + i / panels * LOW_SUMS + i % panels * GEMM_PANEL, sums[i]);
     }
-    int8_store(g, row, rows, panel, panels, whole);
+    low_store_int8(g, row, rows, panel, panels, whole);
 }
 
 #define ROWS(n, panels, chains)                                                                                        \

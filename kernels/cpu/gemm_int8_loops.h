@@ -10,7 +10,7 @@
  *     widen_row(words, a, quads)    widen_panel(wides, b, quads)
  *     wide_zero    wide_load(wide *)    wide_step(sum, word, wide)    wide_add_to(ints, sum): LANES sums onto those in
  * memory */
-#include "lanes_int8.h"
+#include "gemm_low_store.h"
 
 enum {
     VECTORS = GEMM_PANEL / LANES,
@@ -18,13 +18,13 @@ enum {
     CHUNK_QUADS = CHUNK / 4,
     CHUNK_STEPS = CHUNK_QUADS * STEPS,
     BLOCK_ROWS = 48,
-    BLOCK_PANELS = INT8_SUMS / GEMM_PANEL,
+    BLOCK_PANELS = LOW_SUMS / GEMM_PANEL,
 };
 
 typedef struct {
     wide b[CHUNK_STEPS * VECTORS];
     _Alignas(32) word a[BLOCK_ROWS][CHUNK_STEPS];
-    _Alignas(32) int32_t sums[BLOCK_ROWS * INT8_SUMS];
+    _Alignas(32) int32_t sums[BLOCK_ROWS * LOW_SUMS];
 } workspace;
 
 /* rows is a constant wherever this is inlined, so that the sums live in registers. */
@@ -51,7 +51,7 @@ ALWAYS_INLINE void tile(workspace *w, int row, const int rows, int panel, int st
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++)
-            wide_add_to(w->sums + (row + r) * INT8_SUMS + panel * GEMM_PANEL + v * LANES, sums[r][v]);
+            wide_add_to(w->sums + (row + r) * LOW_SUMS + panel * GEMM_PANEL + v * LANES, sums[r][v]);
 }
 
 static void tile_of(workspace *w, int row, int rows, int panel, int steps)
@@ -85,7 +85,7 @@ static void block(const gemm_int8 *g, workspace *w, int row, int rows, int panel
     const size_t depth = (size_t)gemm_int8_depth(g->K);
     const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (int r = 0; r < rows; r++)
-        memcpy(w->sums + r * INT8_SUMS, g->b.start + panel * GEMM_PANEL, (size_t)panels * GEMM_PANEL * sizeof *w->sums);
+        memcpy(w->sums + r * LOW_SUMS, g->b.start + panel * GEMM_PANEL, (size_t)panels * GEMM_PANEL * sizeof *w->sums);
     for (size_t k = 0; k < depth; k += CHUNK) {
         const int quads = (int)((depth - k < CHUNK ? depth - k : CHUNK) / 4);
         for (int r = 0; r < rows; r++) widen_row(w->a[r], g->a + (size_t)(row + r) * g->a_stride + k, quads);
@@ -97,7 +97,7 @@ static void block(const gemm_int8 *g, workspace *w, int row, int rows, int panel
             }
         }
     }
-    int8_store(g, row, rows, panel, panels, w->sums);
+    low_store_int8(g, row, rows, panel, panels, w->sums);
 }
 
 void LANES_SET(gemm_int8)(const gemm_int8 *g, int row0, int row1, int panel0, int panel1)

@@ -1,4 +1,4 @@
-/* lanes_int8_avx2.h - whole numbers and bfloat16 in and out of the registers of lanes_avx2.h; see lanes_int8.h. */
+/* lanes_int8_avx2.h - whole numbers and bfloat16 in and out of the registers of lanes_avx2.h; see lanes_low.h. */
 #ifndef KERNELS_CPU_LANES_INT8_AVX2_H
 #define KERNELS_CPU_LANES_INT8_AVX2_H
 #include <stdint.h>

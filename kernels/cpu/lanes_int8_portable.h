@@ -1,4 +1,4 @@
-/* lanes_int8_portable.h - whole numbers and bfloat16 in and out of the registers of lanes_portable.h; see lanes_int8.h.
+/* lanes_int8_portable.h - whole numbers and bfloat16 in and out of the registers of lanes_portable.h; see lanes_low.h.
  */
 #ifndef KERNELS_CPU_LANES_INT8_PORTABLE_H
 #define KERNELS_CPU_LANES_INT8_PORTABLE_H

@@ -1,4 +1,12 @@
-/* lanes_low.h - GELU for results that are rounded to bfloat16 anyway: within 3e-5 of the exact one, at half its price.
+/* lanes_low.h - what the precisions below float32 want of a register beyond lanes.h.  lanes_int8_avx2.h and its like give:
+ *
+ *     of_ints(p)                  LANES int32 as floats
+ *     load_bf16_n, store_bf16_n   the first n bfloat16 only; stores round to nearest even, and NaN stays NaN
+ *     larger(most, x)             per lane the larger magnitude; compared as bits, so that NaN and infinity are the largest
+ *     largest_bits(most)          the bits of the largest lane
+ *     store_bytes(p, x)           x[0..4) rounded to nearest even, + 128, as 4 * LANES bytes
+ *
+ * Below is GELU for results that are rounded to bfloat16 anyway: within 3e-5 of the exact one, at half its price.
  *
  * gelu(x) is max(x, 0) less a bump that is the same on both sides of 0 and gone some way out; less it is
  *

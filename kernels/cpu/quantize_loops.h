@@ -1,4 +1,4 @@
-/* quantize_loops.h - rows of bytes, compiled once for each instruction set (see lanes_int8.h).
+/* quantize_loops.h - rows of bytes, compiled once for each instruction set (see lanes_low.h).
  *
  * Two passes over a row, the second from L1: the largest magnitude, then the bytes, four registers at a time.  Padding
  * comes out of the same loop: a lane beyond K is read as 0 and written as 128. */
