@@ -1,11 +1,11 @@
 #include "load_plan.h"
-#include <ctype.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "quantity.h"
 
 static const int mixed[] = {
 #include "lengths.inc"
@@ -13,56 +13,35 @@ static const int mixed[] = {
 enum { MIXED = sizeof mixed / sizeof *mixed };
 static const int64_t TIMEOUT_NS = 30000000000, GRACE_NS = 10000000000;
 
-typedef struct {
-    const char *name;
-    double factor;
-} unit;
-static const unit rates[] = {{"", 1}, {"/s", 1}, {"k", 1e3}, {"k/s", 1e3}, {NULL, 0}};
-static const unit times[] = {{"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {NULL, 0}};
-static const unit spans[] = {
-    {"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {NULL, 0}}; /* a bare number is seconds: 0 */
-static const unit shares[] = {{"", 1}, {"%", 0.01}, {NULL, 0}};
-static const unit counts[] = {{"", 1}, {NULL, 0}};
-
 enum { RATE, DURATION, WARMUP, CONNECTIONS, CONCURRENCY, TOKENS, INPUTS, SEED, DEADLINE, LEAVE, NUMBERS };
 static const struct {
     const char *name, *wanted;
     size_t field;
-    const unit *units;
+    const quantity_unit *units;
     double least, most, usual;
 } numbers[NUMBERS] = {
-    [RATE] = {"--rate", "requests/s, as 0.5, 500 or 5k", offsetof(bench_options, rate), rates, 1e-3, 1e6, 100},
-    [DURATION] = {"--duration", "100ms to 60m", offsetof(bench_options, duration), times, 1e8, 3.6e12, 10e9},
-    [WARMUP] = {"--warmup", "0s to 10m", offsetof(bench_options, warmup), spans, 0, 6e11, 10e9},
-    [CONNECTIONS] = {"--connections", "1 to 8192", offsetof(bench_options, connections), counts, 1,
+    [RATE] = {"--rate", "requests/s, as 0.5, 500 or 5k", offsetof(bench_options, rate), quantity_rates, 1e-3, 1e6, 100},
+    [DURATION] = {"--duration", "100ms to 60m", offsetof(bench_options, duration), quantity_times, 1e8, 3.6e12, 10e9},
+    [WARMUP] = {"--warmup", "0s to 10m", offsetof(bench_options, warmup), quantity_spans, 0, 6e11, 10e9},
+    [CONNECTIONS] = {"--connections", "1 to 8192", offsetof(bench_options, connections), quantity_counts, 1,
                      LOAD_CONNECTIONS_MAX, 64},
-    [CONCURRENCY] = {"--concurrency", "1 to 8192", offsetof(bench_options, concurrency), counts, 1,
+    [CONCURRENCY] = {"--concurrency", "1 to 8192", offsetof(bench_options, concurrency), quantity_counts, 1,
                      LOAD_CONNECTIONS_MAX, 0},
-    [TOKENS] = {"--tokens", "3 to 65536", offsetof(bench_options, tokens), counts, 3, LOAD_TOKENS_MAX, 0},
-    [INPUTS] = {"--inputs", "1 to 4096", offsetof(bench_options, inputs), counts, 1, LOAD_INPUTS_MAX, 1},
-    [SEED] = {"--seed", "a whole number below 10^15", offsetof(bench_options, seed), counts, 0, 1e15, 1},
-    [DEADLINE] = {"--deadline-ms", "1 to 3600000", offsetof(bench_options, deadline_ms), counts, 1, 3.6e6, 0},
-    [LEAVE] = {"--leave", "a share, as 0.05 or 5%", offsetof(bench_options, leave), shares, 0, 1, 0},
+    [TOKENS] = {"--tokens", "3 to 65536", offsetof(bench_options, tokens), quantity_counts, 3, LOAD_TOKENS_MAX, 0},
+    [INPUTS] = {"--inputs", "1 to 4096", offsetof(bench_options, inputs), quantity_counts, 1, LOAD_INPUTS_MAX, 1},
+    [SEED] = {"--seed", "a whole number below 10^15", offsetof(bench_options, seed), quantity_counts, 0, 1e15, 1},
+    [DEADLINE] = {"--deadline-ms", "1 to 3600000", offsetof(bench_options, deadline_ms), quantity_counts, 1, 3.6e6, 0},
+    [LEAVE] = {"--leave", "a share, as 0.05 or 5%", offsetof(bench_options, leave), quantity_shares, 0, 1, 0},
 };
-
-/* NAN: no number with one of these units. */
-static double with_unit(const char *text, const unit *u, double *number)
-{
-    char *end = (char *)text;
-    *number = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
-    while (u->name && strcmp(u->name, end)) u++;
-    return u->name ? *number * u->factor : NAN;
-}
 
 static status read_numbers(double *out, const bench_options *o, error *err)
 {
     for (int i = 0; i < NUMBERS; i++) {
         const char *text = *(const char *const *)((const char *)o + numbers[i].field);
-        double number;
         out[i] = numbers[i].usual;
         if (!text) continue;
-        out[i] = with_unit(text, numbers[i].units, &number);
-        const bool whole = numbers[i].units != counts || number == floor(number);
+        out[i] = quantity_read(text, numbers[i].units);
+        const bool whole = numbers[i].units != quantity_counts || out[i] == floor(out[i]);
         if (!whole || !(out[i] >= numbers[i].least) || out[i] > numbers[i].most)
             return fail(err, BAD_INPUT, "%s %.60s: wanted %s", numbers[i].name, text, numbers[i].wanted);
     }
@@ -143,10 +122,9 @@ static status read_ops(load_plan *p, const char *url, error *err)
 /* "burst:3x50ms" */
 static bool read_burst(load_burst *out, const char *text)
 {
-    double number;
-    char *end = (char *)text;
-    out->ratio = isdigit((unsigned char)*text) ? strtod(text, &end) : NAN;
-    const double each_ns = *end == 'x' ? with_unit(end + 1, times, &number) : NAN;
+    const char *end;
+    out->ratio = quantity_at(text, quantity_counts, &end);
+    const double each_ns = *end == 'x' ? quantity_read(end + 1, quantity_times) : NAN;
     out->each_ns = each_ns >= 1e6 && each_ns <= 60e9 ? (int64_t)each_ns : 0;
     return out->ratio > 1 && out->ratio <= 1000 && out->each_ns;
 }

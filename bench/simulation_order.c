@@ -5,34 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "load_replay.h"
+#include "quantity.h"
 
 /* ---- words ---- */
 
-/* A number at the beginning of text; *end behind it, or text where there is none. */
-static double number_at(const char *text, const char **end)
-{
-    char *behind = (char *)text;
-    const double v = isdigit((unsigned char)*text) ? strtod(text, &behind) : NAN;
-    *end = behind;
-    return v;
-}
-
-/* A time as 500ms, 60s, 10m, 6h, 30d; *end behind it.  -1: none is there. */
+/* A time at the begin of text; *end behind it.  -1: none is there. */
 static int64_t time_at(const char *text, const char **end)
 {
-    static const struct {
-        const char *name;
-        double ns;
-    } units[] = {{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
-    const double v = number_at(text, end);
-    size_t n = 0;
-    while (islower((unsigned char)(*end)[n])) n++;
-    for (size_t i = 0; i < sizeof units / sizeof *units && *end != text; i++) {
-        if (strlen(units[i].name) != n || strncmp(units[i].name, *end, n) || !(v * units[i].ns < 1e18)) continue;
-        *end += n;
-        return (int64_t)(v * units[i].ns);
-    }
-    return -1;
+    const double ns = quantity_at(text, quantity_times, end);
+    return ns < 1e18 ? (int64_t)ns : -1;
 }
 
 static status wrong(const char *option, const char *text, const char *wanted, error *err)
@@ -42,10 +23,9 @@ static status wrong(const char *option, const char *text, const char *wanted, er
 
 static status read_count(int *out, const char *option, const char *text, int most, error *err)
 {
-    const char *end;
     if (!text) return OK;
-    const double v = number_at(text, &end);
-    if (end == text || *end || v != floor(v) || v < 1 || v > most)
+    const double v = quantity_read(text, quantity_counts);
+    if (!(v >= 1 && v <= most) || v != floor(v))
         return fail(err, BAD_INPUT, "%s %.60s: wanted 1 to %d", option, text, most);
     *out = (int)v;
     return OK;
@@ -67,7 +47,7 @@ static status read_slo(simulation_order *o, const char *text, error *err)
     in->objective_ns = (int64_t)(o->machine.objective_ms * 1e6);
     o->question.ratio = o->machine.objective_ratio;
     if (text) {
-        o->question.ratio = *text == 'p' ? number_at(text + 1, &end) / 100 : NAN;
+        o->question.ratio = *text == 'p' ? quantity_at(text + 1, quantity_counts, &end) / 100 : NAN;
         in->objective_ns = strncmp(end, "<=", 2) ? -1 : time_at(end + 2, &end);
     }
     if (!(o->question.ratio >= 0.5 && o->question.ratio < 1) || in->objective_ns <= 0 || *end)
@@ -95,13 +75,10 @@ static status read_replicas(simulation_order *o, const char *text, error *err)
 /* 1000000/s, 1000k */
 static status read_plan(simulation_order *o, const char *text, error *err)
 {
-    const char *end;
     if (!text) return OK;
-    const double v = number_at(text, &end), factor = *end == 'k' ? 1e3 : *end == 'M' ? 1e6 : 1;
-    if (factor > 1) end++;
     o->plans = true;
-    o->rate = v * factor;
-    if (end == text || (*end && strcmp(end, "/s")) || !(o->rate >= 1e-3 && o->rate <= 1e9))
+    o->rate = quantity_read(text, quantity_rates);
+    if (!(o->rate >= 1e-3 && o->rate <= 1e9))
         return wrong("--plan", text, "requests/s, as 500, 5k or 1000000/s", err);
     return OK;
 }
@@ -125,7 +102,7 @@ static status read_autoscale(simulation_order *o, const char *text, error *err)
     simulation_scaler *s = &o->question.input.fleet.scaler;
     if (!text) return OK;
     *s = (simulation_scaler){
-        .target = number_at(text, &end), .least = o->least, .most = o->most, .down_ns = 300000000000};
+        .target = quantity_at(text, quantity_counts, &end), .least = o->least, .most = o->most, .down_ns = 300000000000};
     if (*end == '/') {
         s->up_ns = time_at(end + 1, &end);
         s->down_ns = *end == '/' ? time_at(end + 1, &end) : -1;
@@ -151,7 +128,7 @@ static status read_price(simulation_order *o, const char *text, error *err)
     const char *end;
     o->price = NAN;
     if (!text) return OK;
-    o->price = number_at(text, &end);
+    o->price = quantity_at(text, quantity_counts, &end);
     return end != text && !*end && o->price > 0 ? OK : wrong("--price", text, "a number above 0, as 2.5", err);
 }
 

@@ -21,7 +21,7 @@ mutant 'the service counts from when it was due'        bench/load_connections.c
 mutant 'what waits at the end is not counted'           bench/load_connections.c 's/for (int i = r->taken; i < r->schedule->n/for (int i = r->schedule->n; i < r->schedule->n/' bench/load_connections
 mutant 'a timeout counts with nothing'                  bench/load_connections.c 's/k->sent_ns + timeout_ns, k->due_ns, timeout_ns)/k->sent_ns + timeout_ns, k->due_ns, 0)/' bench/load_connections
 mutant 'a leaver is a timeout'                          bench/load_connections.c 's/if (k->leaves) k->t->left++;/if (!r->all) k->t->left++;/' bench/load_connections
-mutant 'a number may carry any unit'                    bench/load_plan.c 's/return u->name ? \*number \* u->factor : NAN;/return *number * (u->name ? u->factor : 1);/' bench/load_plan
+mutant 'a number may carry any unit'                    bench/quantity.c 's/return \*end ? NAN : x;/return x;/' bench/load_plan
 mutant 'a port may have any value'                      bench/load_plan.c 's/ \&\& atoi(port_out) <= 65535//' bench/load_plan
 mutant 'a burst has the rate of the calm'               bench/load_schedule.c 's/period \* p->burst.ratio \/ (1 + p->burst.ratio)/period \/ 2/' bench/load_schedule
 mutant 'a schedule of bursts has no room for its first' bench/load_schedule.c 's/const double most = wanted + .*$/const double most = wanted;/' bench/load_schedule
