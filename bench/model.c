@@ -15,7 +15,7 @@
 #include "median.h"
 #include "peak.h"
 #include "random_model.h"
-#include "runtime/backend/backend.h"
+#include "runtime/backend/backend_cpu.h"
 #include "runtime/base/clock.h"
 #include "runtime/text/tokenizer.h"
 #include "workload.h"
@@ -33,6 +33,18 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static const report_column columns[] = {
     {"tokens", "tokens", "%.0f", 8}, {"median_ms", "median ms", "%.3f", 10}, {"tokens_s", "tokens/s", "%.0f", 12},
     {"gflops", "GFLOP/s", "%.1f", 10}, {"share_of_peak", "share of peak", "%.2f", 14},
+};
+
+/* Where the time of the largest uniform one goes. */
+enum { WATCHED = 2 };
+static const report_column step_columns[] = {
+    {"ms", "ms", "%.3f", 10}, {"share", "of the time", "%.3f", 12}, {"gflops", "GFLOP/s", "%.1f", 10},
+    {"share_of_peak", "share of peak", "%.2f", 14},
+};
+static const char *const step_names[CPU_STEPS] = {
+    [CPU_EMBED] = "embed", [CPU_QKV] = "qkv product", [CPU_ATTENTION] = "attention",
+    [CPU_ATTENTION_OUT] = "attention's product", [CPU_NORM] = "norms", [CPU_INNER] = "inner product, gelu",
+    [CPU_OUTER] = "outer product", [CPU_CONVERT] = "conversions", [CPU_END] = "pooling", [CPU_WAIT] = "waiting",
 };
 
 static void fill(packed *p, int shape, const model_shape *m)
@@ -82,6 +94,58 @@ static status check(const model *m, backend *b, packed *p, float *out, float *wa
     return rc;
 }
 
+/* Of a forward, what a kernel must do; a norm's and the like are no part of what papers count, and of no peak. */
+static double step_flops(cpu_step step, const model_shape *m, const packed *p)
+{
+    const double T = p->in.T, H = m->hidden, inner = m->inner, layers = m->layers;
+    double       pairs = 0;
+    for (int s = 0; s < p->in.S; s++) pairs += cost_attention(p->lengths[s], H, 1).flops;
+    switch (step) {
+    case CPU_QKV: return layers * cost_gemm(T, H, 3 * H, 1).flops;
+    case CPU_ATTENTION: return layers * pairs;
+    case CPU_ATTENTION_OUT: return layers * cost_gemm(T, H, H, 1).flops;
+    case CPU_INNER:
+    case CPU_OUTER: return layers * cost_gemm(T, H, inner, 1).flops;
+    default: return 0;
+    }
+}
+
+/* One row for each step, in the mean of all threads; what is left is the wait for the last thread, and the sharing out. */
+static status tell_steps(const bench_options *o, const model *m, backend *b, const packed *p, float *out, double top,
+                         error *err)
+{
+    const int  threads = backend_cpu_threads(b), runs = o->quick ? 2 : 10;
+    const char *precision = backend_cpu.precision(b);
+    cpu_times *times = aligned_alloc(_Alignof(cpu_times), (size_t)threads * sizeof *times);
+    double     took = 0, told = 0;
+    status     rc = times ? OK : fail(err, NO_MEMORY, "no memory for times");
+    if (rc == OK) memset(times, 0, (size_t)threads * sizeof *times);
+    backend_cpu_watch(b, times);
+    for (int i = 0; i < runs && rc == OK; i++) {
+        const int64_t begin_ns = clock_ns();
+        rc = backend_forward(&backend_cpu, b, &p->in, out, err);
+        took += (double)(clock_ns() - begin_ns) / runs;
+    }
+    backend_cpu_watch(b, NULL);
+    if (rc == OK) {
+        char table[64];
+        snprintf(table, sizeof table, "%s cpu %s, steps", shapes[WATCHED].name, precision);
+        report_table(o->report, table, step_columns, sizeof step_columns / sizeof *step_columns);
+    }
+    for (int step = 0; step < CPU_STEPS && rc == OK; step++) {
+        const double flops = step_flops(step, &m->description.shape, p);
+        double       ns = 0;
+        for (int i = 0; i < threads; i++) ns += (double)times[i].ns[step] / threads / runs;
+        told += ns;
+        if (ns > 0)
+            report_row(o->report, step_names[step], (double[]){ns / 1e6, ns / took, flops > 0 ? flops / ns : NAN,
+                                                               flops > 0 ? flops / ns / top : NAN});
+    }
+    if (rc == OK) report_row(o->report, "the rest", (double[]){(took - told) / 1e6, 1 - told / took, NAN, NAN});
+    free(times);
+    return rc;
+}
+
 static status measure(const bench_options *o, const model *m, backend *b, workers *w, error *err)
 {
     const kernels     *k = o->kernel ? kernels_find(o->kernel) : NULL;
@@ -106,9 +170,8 @@ static status measure(const bench_options *o, const model *m, backend *b, worker
             if (ns[s][round] < 0) rc = UNAVAILABLE;
         }
     }
-    free(out);
-    if (rc != OK) return rc;
     const double top = median(all, rounds);
+    if (rc != OK) goto done;
     char table[64];
     snprintf(table, sizeof table, "model cpu %s", precision);
     report_note(o->report, "%s: %s, %s, max error %.1e; peak %.1f GFLOP/s a core, %.1f on all", m->description.name,
@@ -121,7 +184,10 @@ static status measure(const bench_options *o, const model *m, backend *b, worker
         report_row(o->report, shapes[s].name,
                    (double[]){work[s].in.T, took / 1e6, work[s].in.T / took * 1e9, flops / took, flops / took / top});
     }
-    return OK;
+    rc = tell_steps(o, m, b, &work[WATCHED], out, top, err);
+done:
+    free(out);
+    return rc;
 }
 
 static int run_precision(const bench_options *o, const model *m, const char *precision)

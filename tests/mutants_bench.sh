@@ -128,3 +128,4 @@ mutant 'a goal at its limit is missed'                  bench/peers/table.py 's/
 mutant 'the README loses what follows the markers'      bench/peers/table.py "s/ + rest.split(END)\[1\]//" bench/peers
 mutant 'a batch of other tokens is compared'            bench/peers/beeline.py "s/if sum(lengths) != row\['tokens'\]:/if False:/" bench/peers
 mutant 'the model bench times another uniform batch'    bench/model.c        's/SEQUENCES, 69}/SEQUENCES, 68}/' bench/peers
+mutant 'steps of a forward have no times'               runtime/backend/cpu_flow.c 's/if (!f->m->times) return;/return;/' bench/cpu_model

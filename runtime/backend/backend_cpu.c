@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "backend.h"
-#include "cpu_flow.h"
+#include "backend_cpu.h"
 #include "cpu_share.h"
 #include "runtime/base/memory.h"
 
@@ -347,6 +346,16 @@ static status cpu_collect(backend *b, int slot, float *out, uint8_t *finite, err
     if (in->T < threads * LEAST_ROWS) run_steps(&w);
     else if (!run_groups(&w)) run_rounds(&w);
     return OK;
+}
+
+int backend_cpu_threads(const backend *b)
+{
+    return workers_count(b->model.pool);
+}
+
+void backend_cpu_watch(backend *b, cpu_times *times)
+{
+    b->model.times = times;
 }
 
 const backend_ops backend_cpu = {

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#include "runtime/base/clock.h"
 
 enum {
     QUERY_BLOCK = 128,    /* queries of a task: packing keys and values again costs less than a tenth of that */
@@ -29,6 +30,7 @@ typedef struct {
     int              first, end;   /* sequences with a row of the part */
     int              owned, T;     /* the first that begins in the part; rows of the part */
     int              meeting;      /* the last one where this worker arrived */
+    int64_t          since_ns;     /* of the step under way, where times are wanted */
     int              H, I, columns;
     float           *all_x; /* the room's, from the sequences' first row on */
     void            *all_qkv, *all_context;
@@ -112,6 +114,15 @@ void cpu_room_place(cpu_room *r, const cpu_model *m, int max_tokens, int max_seq
 
 /* ---- the steps ---- */
 
+/* The step that ends here. */
+static void lap(flow *f, cpu_step step)
+{
+    if (!f->m->times) return;
+    const int64_t now_ns = clock_ns();
+    f->m->times[larger(f->part.worker, 0)].ns[step] += now_ns - f->since_ns;
+    f->since_ns = now_ns;
+}
+
 /* One step: task(f, 0..tasks-1). */
 static void run(flow *f, int tasks, workers_task *task)
 {
@@ -167,6 +178,7 @@ static void run_norm(flow *f, const float *gamma, const float *beta, const cpu_d
     f->norm.gamma = gamma;
     f->norm.beta = beta;
     run(f, blocks_of(f->T, ROW_BLOCK), norm_task);
+    lap(f, CPU_NORM);
 }
 
 static void quantize_task(void *context, int task, int worker)
@@ -182,6 +194,7 @@ static void run_quantize(flow *f, const void *in, int K, size_t stride)
     f->quantize = (quantize){.M = f->T, .K = K, .x16 = in, .out = f->bytes, .scale = f->scales,
                              .x_stride = stride, .out_stride = f->m->room.bytes_stride};
     run(f, blocks_of(f->T, ROW_BLOCK), quantize_task);
+    lap(f, CPU_CONVERT);
 }
 
 static void product_task(void *context, int task, int worker)
@@ -318,9 +331,11 @@ static void arrive(flow *f)
     f->meeting++;
 }
 
-static void await(const flow *f)
+static void await(flow *f)
 {
-    if (f->part.meets) workers_await(f->m->pool, f->meeting);
+    if (!f->part.meets) return;
+    workers_await(f->m->pool, f->meeting);
+    lap(f, CPU_WAIT);
 }
 
 /* ---- the end ---- */
@@ -372,14 +387,19 @@ static void run_layer(flow *f, const cpu_layer *l, const cpu_dense *next)
     const cpu_room *r = &f->m->room;
     await(f); /* whoever reads the keys and values of the layer before */
     run_dense(f, &l->qkv, operand_x(f), f->qkv, r->qkv_stride, GEMM_LINEAR);
+    lap(f, CPU_QKV);
     arrive(f);
     await(f);
     run_attention(f);
+    lap(f, CPU_ATTENTION);
     arrive(f);
     run_dense(f, &l->attention_out, operand_of(f, f->context, f->H, r->x_stride), f->x, r->x_stride, GEMM_LINEAR);
+    lap(f, CPU_ATTENTION_OUT);
     run_norm(f, l->norm1_gamma, l->norm1_beta, &l->inner);
     run_dense(f, &l->inner, operand_x(f), f->inner, r->inner_stride, f->m->activation);
+    lap(f, CPU_INNER);
     run_dense(f, &l->outer, operand_of(f, f->inner, f->I, r->inner_stride), f->x, r->x_stride, GEMM_LINEAR);
+    lap(f, CPU_OUTER);
     run_norm(f, l->norm2_gamma, l->norm2_beta, next);
 }
 
@@ -453,16 +473,19 @@ void cpu_flow_run(const cpu_model *m, const cpu_rows *rows, const cpu_part *part
     f.norm = (layer_norm){.in = f.x, .out = f.x, .in_stride = r->x_stride, .out_stride = r->x_stride, .hidden = f.H,
                           .gamma = w->embed_gamma, .beta = w->embed_beta, .eps = m->eps};
     find_sequences(&f);
+    if (m->times) f.since_ns = clock_ns();
     f.next = &w->layers[0].qkv;
     run(&f, blocks_of(f.T, ROW_BLOCK), embed_task);
+    lap(&f, CPU_EMBED);
     const int last = w->shape.layers - 1;
     for (int i = 0; i <= last; i++) run_layer(&f, &w->layers[i], i < last ? &w->layers[i + 1].qkv : NULL);
     if (w->labels) {
         run_head(&f);
-        return;
+    } else {
+        await(&f); /* the last attention: no two meetings are under way at once */
+        arrive(&f);
+        await(&f);
+        run(&f, f.end - f.owned, pool_task);
     }
-    await(&f); /* the last attention: no two meetings are under way at once */
-    arrive(&f);
-    await(&f);
-    run(&f, f.end - f.owned, pool_task);
+    lap(&f, CPU_END);
 }

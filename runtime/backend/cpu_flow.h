@@ -36,6 +36,15 @@ typedef struct {
     size_t         scratch_bytes;
 } cpu_room;
 
+/* Where the time of a flow goes; conversions are those of the precisions below float32 that are steps of their own. */
+typedef enum {
+    CPU_EMBED, CPU_QKV, CPU_ATTENTION, CPU_ATTENTION_OUT, CPU_NORM, CPU_INNER, CPU_OUTER, CPU_CONVERT, CPU_END, CPU_WAIT,
+    CPU_STEPS
+} cpu_step;
+typedef struct {
+    _Alignas(64) int64_t ns[CPU_STEPS];
+} cpu_times;
+
 /* Everything that a flow reads and does not change; the backend's. */
 typedef struct {
     const kernels     *k;
@@ -45,6 +54,7 @@ typedef struct {
     gemm_activation    activation;
     float              eps;
     int                poolings;
+    cpu_times         *times; /* [threads], added to; of shared parts the first. NULL: nobody asks */
 } cpu_model;
 
 int  cpu_columns(const cpu_model *m); /* numbers of one row */
