@@ -18,8 +18,9 @@ static bool answer(small_server *s, int fd)
     text[n] = 0;
     if (!strncmp(text, "GET ", 4)) {
         atomic_fetch_add(&s->documents, 1);
-        if (s->document) send(fd, s->document, strlen(s->document), MSG_NOSIGNAL);
-        return s->document != NULL;
+        const char *document = s->document;
+        if (document) send(fd, document, strlen(document), MSG_NOSIGNAL);
+        return document != NULL;
     }
     if (strncmp(text, "POST /embed HTTP/1.1\r\n", 22) || strcmp(text + n - 2, "\"}")) return false; /* not whole */
     const int at = atomic_fetch_add(&s->requests, 1);

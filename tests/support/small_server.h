@@ -9,7 +9,7 @@ enum { SMALL_SERVER_CLIENTS = 64, SMALL_SERVER_STALL_MS = 300 };
 
 typedef struct {
     const char *reply;    /* to POST /embed; NULL: none */
-    const char *document; /* whole reply to any GET; NULL: none, and the connection is closed */
+    const char *_Atomic document; /* whole reply to any GET; NULL: none, and the connection is closed.  May change */
     bool closes;          /* after a request */
     bool halves;          /* the reply is sent in two parts */
     int stall_at;         /* holds everything up for SMALL_SERVER_STALL_MS before this answer, from 0; -1: never */
