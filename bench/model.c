@@ -118,6 +118,7 @@ static status tell_steps(const bench_options *o, const model *m, backend *b, con
     const char *precision = backend_cpu.precision(b);
     cpu_times *times = aligned_alloc(_Alignof(cpu_times), (size_t)threads * sizeof *times);
     double     took = 0, told = 0;
+    char       table[64]; /* the report's while there are rows */
     status     rc = times ? OK : fail(err, NO_MEMORY, "no memory for times");
     if (rc == OK) memset(times, 0, (size_t)threads * sizeof *times);
     backend_cpu_watch(b, times);
@@ -128,7 +129,6 @@ static status tell_steps(const bench_options *o, const model *m, backend *b, con
     }
     backend_cpu_watch(b, NULL);
     if (rc == OK) {
-        char table[64];
         snprintf(table, sizeof table, "%s cpu %s, steps", shapes[WATCHED].name, precision);
         report_table(o->report, table, step_columns, sizeof step_columns / sizeof *step_columns);
     }

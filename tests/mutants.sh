@@ -604,6 +604,9 @@ mutant 'the largest of a row forgets a register'        kernels/cpu/quantize_loo
 mutant 'bytes are in the order of the halves'           kernels/cpu/lanes_int8_avx2.h 's/_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)/_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)/' kernels/cpu/quantize
 mutant 'magnitudes are compared with their sign'        kernels/cpu/lanes_int8_portable.h 's/(lanes_bits)x & 0x7fffffff/(lanes_bits)x/' kernels/cpu/quantize
 mutant 'a tiny row is divided by'                       kernels/cpu/quantize_loops.h 's/largest < 1e-36f ? 0/largest < 0 ? 0/' kernels/cpu/quantize
+mutant 'a levelled row is not levelled'                 kernels/cpu/quantize_loops.h 's/else if (q->inverse) quantize_row(q, row, 0, 1);/else if (q->inverse) quantize_row(q, row, 0, 0);/' kernels/cpu/quantize
+mutant 'the last columns are not in the largest'       kernels/cpu/quantize_loops.h 's/most\[0\] = lanes_larger(most\[0\], elements(q, row, k, q->K - k, low, levelled));/;/' kernels/cpu/quantize
+mutant 'a chain of a norm is left out'                 kernels/cpu/norm_loops.h 's/lanes_add(chains\[2\], chains\[3\])/chains[2]/' kernels/cpu/norm
 mutant 'the largest score is not taken off'        kernels/cpu/attention_head.h 's/lanes_mul(lanes_load(b->largest + v \* LANES), c)/lanes_mul(lanes_set(0), c)/' kernels/cpu/attention
 mutant 'the clamp of a weight takes NaN away'      kernels/cpu/attention_head.h 's/lanes_max(lanes_set(-100), lanes_fma(lanes_load(scores), c, most))/lanes_max(lanes_fma(lanes_load(scores), c, most), lanes_set(-100))/' kernels/cpu/attention
 mutant 'a store of outputs takes too many columns' kernels/cpu/attention_head.h 's/h->width - column - v \* LANES);/LANES);/' kernels/cpu/attention

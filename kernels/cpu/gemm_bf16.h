@@ -22,7 +22,7 @@ typedef struct {
     const float    *bias;     /* [N], or NULL */
     const float    *residual; /* [M,N], or NULL; may be c itself */
     float          *c;        /* [M,N], or NULL; only residual may overlap it */
-    uint16_t       *c16;      /* [M,N] bfloat16, to nearest even, where c is NULL */
+    uint16_t       *c16;      /* [M,N] bfloat16, to nearest even, where c is NULL; below 2^-126 perhaps 0 */
     size_t          a_stride, residual_stride, c_stride; /* elements from row to row; a_stride >= depth */
     gemm_activation activation;
 } gemm_bf16;

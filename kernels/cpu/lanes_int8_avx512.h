@@ -12,6 +12,12 @@ static inline lanes lanes_load_bf16_n(const uint16_t *p, int n)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
+#ifdef __AVX512BF16__ /* one instruction; what is smaller than 2^-126 becomes 0 */
+static inline void lanes_store_bf16_n(uint16_t *p, lanes x, int n)
+{
+    _mm256_mask_storeu_epi16(p, lanes_first(n), (__m256i)_mm512_cvtneps_pbh(x));
+}
+#else
 static inline void lanes_store_bf16_n(uint16_t *p, lanes x, int n)
 {
     __m512i bits = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -19,6 +25,7 @@ static inline void lanes_store_bf16_n(uint16_t *p, lanes x, int n)
     up = _mm512_mask_mov_epi32(up, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc00000));
     _mm256_mask_storeu_epi16(p, lanes_first(n), _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16)));
 }
+#endif
 
 static inline lanes lanes_larger(lanes most, lanes x)
 {

@@ -3,31 +3,50 @@
 #include "norm.h"
 #include "lanes.h"
 
+enum { CHAINS = 4 }; /* of additions side by side: each waits for the one before it */
+
+static inline float sum_of(const lanes *chains)
+{
+    return lanes_sum(lanes_add(lanes_add(chains[0], chains[1]), lanes_add(chains[2], chains[3])));
+}
+
 void LANES_SET(layer_norm)(const layer_norm *l, int row0, int row1)
 {
     const int whole = l->hidden / LANES * LANES, rest = l->hidden - whole;
     for (int row = row0; row < row1; row++) {
         const float *x = l->in + (size_t)row * l->in_stride;
         float       *out = l->out + (size_t)row * l->out_stride;
-        lanes        sum = rest ? lanes_load_n(x + whole, rest) : lanes_set(0);
-        for (int h = 0; h < whole; h += LANES) sum = lanes_add(sum, lanes_load(x + h));
-        const float mean = lanes_sum(sum) / (float)l->hidden;
+        lanes        sums[CHAINS] = {rest ? lanes_load_n(x + whole, rest) : lanes_set(0), lanes_set(0), lanes_set(0),
+                                     lanes_set(0)};
+        int          h = 0;
+        for (; h <= whole - CHAINS * LANES; h += CHAINS * LANES)
+            for (int i = 0; i < CHAINS; i++) sums[i] = lanes_add(sums[i], lanes_load(x + h + i * LANES));
+        for (; h < whole; h += LANES) sums[0] = lanes_add(sums[0], lanes_load(x + h));
+        const float mean = sum_of(sums) / (float)l->hidden;
 
         const lanes means = lanes_set(mean);
-        lanes       squares = lanes_set(0);
-        for (int h = 0; h < whole; h += LANES) {
-            lanes d = lanes_sub(lanes_load(x + h), means);
-            squares = lanes_fma(d, d, squares);
+        lanes       squares[CHAINS] = {lanes_set(0), lanes_set(0), lanes_set(0), lanes_set(0)};
+        for (h = 0; h <= whole - CHAINS * LANES; h += CHAINS * LANES)
+            for (int i = 0; i < CHAINS; i++) {
+                const lanes d = lanes_sub(lanes_load(x + h + i * LANES), means);
+                squares[i] = lanes_fma(d, d, squares[i]);
+            }
+        for (; h < whole; h += LANES) {
+            const lanes d = lanes_sub(lanes_load(x + h), means);
+            squares[0] = lanes_fma(d, d, squares[0]);
         }
-        float variance = lanes_sum(squares);
-        for (int h = whole; h < l->hidden; h++) variance += (x[h] - mean) * (x[h] - mean);
+        float variance = sum_of(squares);
+        for (h = whole; h < l->hidden; h++) variance += (x[h] - mean) * (x[h] - mean);
         const lanes scale = lanes_set(1 / sqrtf(variance / (float)l->hidden + l->eps));
 
-        for (int h = 0; h < l->hidden; h += LANES) {
-            const int   left = l->hidden - h;
-            const lanes d = lanes_mul(lanes_sub(lanes_load_n(x + h, left), means), scale);
-            const lanes gamma = lanes_load_n(l->gamma + h, left), beta = lanes_load_n(l->beta + h, left);
-            lanes_store_n(out + h, lanes_fma(d, gamma, beta), left);
+        for (h = 0; h < whole; h += LANES) {
+            const lanes d = lanes_mul(lanes_sub(lanes_load(x + h), means), scale);
+            lanes_store(out + h, lanes_fma(d, lanes_load(l->gamma + h), lanes_load(l->beta + h)));
+        }
+        if (rest) {
+            const lanes d = lanes_mul(lanes_sub(lanes_load_n(x + whole, rest), means), scale);
+            const lanes gamma = lanes_load_n(l->gamma + whole, rest), beta = lanes_load_n(l->beta + whole, rest);
+            lanes_store_n(out + whole, lanes_fma(d, gamma, beta), rest);
         }
     }
 }

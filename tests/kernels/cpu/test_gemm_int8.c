@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "kernels/cpu/amx.h"
@@ -338,6 +339,13 @@ static void check_zeros(const kernel *k)
     product_free(&p);
 }
 
+/* A NaN is as good as another, and what is below 2^-126 may be 0: vcvtneps2bf16 does both in its own way. */
+static bool same_bfloat16(uint16_t got, uint16_t want)
+{
+    const bool subnormal = (want & 0x7f80) == 0;
+    return (want & 0x7fff) > 0x7f80 ? (got & 0x7fff) > 0x7f80 : got == want || (subnormal && (got & 0x7fff) == 0);
+}
+
 /* bfloat16 by way of the bias: the product is 0. */
 static void check_bfloat16(const kernel *k)
 {
@@ -350,7 +358,7 @@ static void check_bfloat16(const kernel *k)
     p.a_scale[0] = 0;
     memcpy(p.bias, in, sizeof in);
     k->run(&p.g, 0, 1, 0, 1);
-    for (int n = 0; n < N; n++) CU_ASSERT_EQUAL(p.g.c16[n], out[n]);
+    for (int n = 0; n < N; n++) CU_ASSERT(same_bfloat16(p.g.c16[n], out[n]));
     product_free(&p);
 }
 

@@ -87,6 +87,10 @@ static void check_shapes(quantize_rows *run)
         for (int bf16 = 0; bf16 < 2; bf16++) {
             rows r = rows_make(1 + K % 5, K, bf16);
             CU_ASSERT_FALSE(differs(&r, run));
+            float *inverse = random_floats((size_t)K, (unsigned)K);
+            r.q.inverse = inverse;
+            CU_ASSERT_FALSE(differs(&r, run));
+            free(inverse);
             rows_free(&r);
         }
     }
