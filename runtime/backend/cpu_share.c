@@ -1,6 +1,9 @@
 #include "cpu_share.h"
 
-enum { UNEVEN_PERCENT = 3 }; /* what meeting in every layer costs */
+enum {
+    UNEVEN_PERCENT = 3, /* what meeting in every layer costs */
+    THREAD_BIT = 55,    /* of a number of the order: above a length of up to 2^20 from bit 32 on */
+};
 
 static int length_of(const int32_t *starts, int s)
 {
@@ -54,14 +57,14 @@ static void deal(cpu_share *out, const cpu_share_rules *r, const int32_t *starts
         const int thread = least_of(work, r->threads), length = (int)(out->order[n] >> 32);
         work[thread] += cost_of(r, length, length);
         if (work[thread] > *most) *most = work[thread];
-        out->order[n] = (uint64_t)(r->threads - thread) << 48 | out->order[n];
+        out->order[n] = (uint64_t)(r->threads - thread) << THREAD_BIT | out->order[n];
     }
     sort_descending(out->order, S);
 }
 
 static int thread_of(const cpu_share *share, const cpu_share_rules *r, int n)
 {
-    return r->threads - (int)(share->order[n] >> 48);
+    return r->threads - (int)(share->order[n] >> THREAD_BIT);
 }
 
 static int rows_of(const cpu_share *share, const int32_t *starts, int n)
@@ -77,7 +80,7 @@ static int make_groups(cpu_share *out, const cpu_share_rules *r, const int32_t *
     const int groups = (rows + r->most_rows - 1) / r->most_rows;
     for (int n = n0, made = 0; n < n1; n++) {
         const int own = rows_of(out, starts, n);
-        if (n == n0 || (before + own / 2) * groups >= rows * made) {
+        if (n == n0 || (int64_t)(before + own / 2) * groups >= (int64_t)rows * made) {
             out->group[out->groups++] = (cpu_group){.n0 = n, .thread = thread_of(out, r, n)};
             begin = before;
             made++;

@@ -67,6 +67,10 @@ static void whole_sequences_are_dealt_out_evenly(void)
     CU_ASSERT(shared > tried / 2); /* else the checks above say little */
     make_starts(40, 140, 1);
     CU_ASSERT(check_whole(&usual, 40));
+    cpu_share_rules wide = usual; /* texts as long as a model may have them */
+    wide.area_rows = 1 << 20;
+    for (int s = 0; s < 4; s++) starts[s + 1] = starts[s] + (1 << 20);
+    CU_ASSERT(check_whole(&wide, 4));
 }
 
 static void what_cannot_be_even_is_told(void)
